@@ -1,0 +1,1 @@
+"""Frozen values, messages, events and errors. Imports nothing of ours."""

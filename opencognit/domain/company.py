@@ -1,0 +1,84 @@
+"""A company: the unit of tenancy and of placement; all its agents and tasks belong to it alone."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from opencognit.domain.caller import CompanyRole, Member
+from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
+
+Cents = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+"""Whole cents of the company's currency."""
+
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217."""
+
+
+class CompanyStatus(StrEnum):
+    """Whether its agents work."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+
+
+class Company(Entity, frozen=True, kw_only=True):
+    """A company as clients see it."""
+
+    name: str
+    description: str | None = None
+    goal: str | None = None
+    status: CompanyStatus = CompanyStatus.ACTIVE
+    work_dir: str | None = None
+    budget_cents: int = 0
+    currency: str = "USD"
+
+
+class CreateCompany(Message[Company], frozen=True, kw_only=True):
+    """Found a company; the caller owns it."""
+
+    name: Name
+    description: Text | None = None
+    goal: Text | None = None
+    work_dir: Name | None = None
+    budget_cents: Cents = 0
+    currency: Currency = "USD"
+
+
+class UpdateCompany(Message[Company], frozen=True, kw_only=True):
+    """Change what is named; null clears what is optional."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | None | UnsetType = UNSET
+    goal: Text | None | UnsetType = UNSET
+    status: CompanyStatus | UnsetType = UNSET
+    work_dir: Name | None | UnsetType = UNSET
+    budget_cents: Cents | UnsetType = UNSET
+    currency: Currency | UnsetType = UNSET
+
+
+class DeleteCompany(Message[Success], frozen=True, kw_only=True):
+    """End the company's runs and erase all that belongs to it."""
+
+
+class AddMember(Message[Member], frozen=True, kw_only=True):
+    """Take a user in, or give a member another role. The user is named by id or by e-mail."""
+
+    user_id: Id | None = None
+    email: str | None = None
+    role: CompanyRole = CompanyRole.MEMBER
+
+
+class RemoveMember(Message[Success], frozen=True, kw_only=True):
+    """Put a member out. The last owner stays."""
+
+    user_id: str
+
+
+class ResolveBlocker(Message[None], frozen=True, kw_only=True):
+    """Internal: a task was done, cancelled or deleted; free those that waited for it alone."""
+
+    task_id: str
+    outcome: str

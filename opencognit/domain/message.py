@@ -1,0 +1,69 @@
+"""The shapes that everything in the domain is made of: messages, entities, and who asks.
+
+A message is typed by its reply: `Checkout(Message[Task])` is answered with a `Task`. Fields bear English names here
+and their German ones on the wire (`wire_names.FIELDS`); unknown fields are refused.
+"""
+
+from functools import cache
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from opencognit.domain.instants import Instant
+from opencognit.domain.wire_names import FIELDS
+
+Reply = TypeVar("Reply", covariant=True)
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+"""A name or title: not blank, at most 200 characters."""
+
+Text = Annotated[str, msgspec.Meta(max_length=200_000)]
+"""Longer text, such as a description or a result."""
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
+"""A UUID."""
+
+
+class Message(msgspec.Struct, Generic[Reply], frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What an actor is asked or told; frozen, serialisable, named as an imperative."""
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """What has an id and a life. Its JSON is what the store keeps and what the wire shows."""
+
+    id: str
+    version: int = 0
+    created_at: Instant = Instant("")
+    updated_at: Instant = Instant("")
+
+
+class Success(msgspec.Struct, frozen=True):
+    """The answer to a deletion."""
+
+    success: bool = True
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(value: object) -> bytes:
+    """The JSON of any of our values, with wire names; money as numbers."""
+    return _encoder.encode(value)
+
+
+Value = TypeVar("Value")
+
+
+@cache
+def _decoder(wanted: type[Value]) -> msgspec.json.Decoder[Value]:
+    return msgspec.json.Decoder(wanted)
+
+
+def decode(body: bytes, wanted: type[Value]) -> Value:
+    """The value that JSON stands for, strictly checked.
+
+    Raises:
+        msgspec.ValidationError: it is JSON, but not of this type; the message names the wire field.
+        msgspec.DecodeError: it is not JSON.
+    """
+    return _decoder(wanted).decode(body)

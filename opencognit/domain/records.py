@@ -1,0 +1,142 @@
+"""What one commit carries: a `Unit` of an actor's next snapshot with all that goes with it, or nothing of it.
+
+Records are what is appended or looked up beside snapshots. The store writes each kind to its table; actors only name
+them.
+"""
+
+from decimal import Decimal
+from typing import TypeAlias
+
+import msgspec
+
+from opencognit.domain.caller import CompanyRole, Session, User
+from opencognit.domain.events import Event
+from opencognit.domain.instants import Instant
+from opencognit.domain.message import Entity
+from opencognit.domain.run import Run, TokenUsage
+from opencognit.domain.task import Comment
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """One booking in the ledger. `micro_cents` is an integer: a millionth of a cent."""
+
+    id: str
+    company_id: str
+    agent_id: str
+    task_id: str | None
+    run_id: str | None
+    model: str | None
+    usage: TokenUsage
+    micro_cents: int
+    estimated: bool
+    created_at: Instant
+
+
+MICRO = Decimal(1_000_000)
+"""Micro-cents in a cent."""
+
+
+class NewUser(msgspec.Struct, frozen=True):
+    """An account; its e-mail must be new."""
+
+    user: User
+    password_hash: str
+
+
+class NewPassword(msgspec.Struct, frozen=True):
+    """A user's next password hash."""
+
+    user_id: str
+    password_hash: str
+
+
+class SessionsClosed(msgspec.Struct, frozen=True, kw_only=True):
+    """One session, or all of a subject's, are over."""
+
+    session_id: str | None = None
+    subject_id: str | None = None
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's role in a company; None takes it away."""
+
+    company_id: str
+    user_id: str
+    role: CompanyRole | None
+
+
+class Blockers(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a task waits for now; refused if it would close a circle."""
+
+    task_id: str
+    company_id: str
+    blocker_ids: tuple[str, ...]
+    open_ids: frozenset[str]
+    """Those of them that are not out of the way."""
+
+
+class ReportingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent has a (new) superior; refused if that would close a circle."""
+
+    agent_id: str
+
+
+class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed secrets of an agent's configuration; None erases them."""
+
+    agent_id: str
+    company_id: str
+    sealed: str | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The first answer to an idempotency key, kept for 24 hours."""
+
+    caller: str
+    key: str
+    fingerprint: str
+    status: int
+    body: bytes
+    sealed: bool
+    created_at: Instant
+
+
+class CompanyErased(msgspec.Struct, frozen=True):
+    """All that belongs to the company goes."""
+
+    company_id: str
+
+
+Record: TypeAlias = (
+    Comment
+    | Run
+    | Cost
+    | NewUser
+    | NewPassword
+    | Session
+    | SessionsClosed
+    | Membership
+    | Blockers
+    | ReportingLine
+    | AgentSecrets
+    | Answer
+    | CompanyErased
+)
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """An actor's next state. `entity` None erases it; `version` is the one that must be there now, 0 for none."""
+
+    kind: str
+    id: str
+    version: int
+    entity: Entity | None
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """What is committed together."""
+
+    snapshot: Snapshot | None = None
+    records: tuple[Record, ...] = ()
+    events: tuple[Event, ...] = ()
+    now: Instant

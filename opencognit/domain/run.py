@@ -1,0 +1,80 @@
+"""A run: one task taken, worked on and handed in, during an agent's heartbeat."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from opencognit.domain.instants import Instant
+from opencognit.domain.wire_names import FIELDS
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Tokens as the provider counted them; `input_tokens` are those not read from or written to its cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+class RunSource(StrEnum):
+    """What woke the agent."""
+
+    SCHEDULER = "scheduler"
+    MANUAL = "manual"
+    ASSIGNMENT = "assignment"
+    CALLBACK = "callback"
+    AUTOMATION = "automation"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    DEFERRED = "deferred"
+
+
+TRANSITIONS = {
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
+    RunStatus.RUNNING: frozenset(
+        {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.DEFERRED}
+    ),
+    RunStatus.SUCCEEDED: frozenset[RunStatus](),
+    RunStatus.FAILED: frozenset[RunStatus](),
+    RunStatus.CANCELLED: frozenset[RunStatus](),
+    RunStatus.TIMED_OUT: frozenset[RunStatus](),
+    RunStatus.DEFERRED: frozenset[RunStatus](),
+}
+"""Which status may follow which; the ends have no successor, so an ended run cannot be overwritten."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """One recorded run."""
+
+    id: str
+    company_id: str
+    agent_id: str
+    task_id: str
+    source: RunSource
+    status: RunStatus
+    attempt: int
+    usage: TokenUsage = TokenUsage()
+    cost_cents: Decimal = Decimal(0)
+    output: str = ""
+    error: str | None = None
+    started_at: Instant
+    ended_at: Instant | None = None

@@ -1,0 +1,252 @@
+"""A task, its execution lock, and what may follow what.
+
+The lock is a lease with a fencing token: `lock_token` rises by one with every grant, for ever, so that a late worker's
+write can be told from its successor's (M. Kleppmann, "How to do distributed locking", 2016).
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from opencognit.domain.caller import CallerKind
+from opencognit.domain.errors import InvalidStatus
+from opencognit.domain.instants import Instant, Seconds, after
+from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
+from opencognit.domain.run import Run
+from opencognit.domain.wire_names import FIELDS
+
+Lease = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
+"""Seconds for which a lock is given."""
+
+RunId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+"""A client may name its runs as it likes."""
+
+Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$")]
+"""A day or an ISO 8601 time."""
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands."""
+
+    BACKLOG = "backlog"
+    TODO = "todo"
+    IN_PROGRESS = "in_progress"
+    IN_REVIEW = "in_review"
+    DONE = "done"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+_OPEN = frozenset({TaskStatus.BACKLOG, TaskStatus.TODO, TaskStatus.IN_PROGRESS, TaskStatus.IN_REVIEW})
+_ENDS = frozenset({TaskStatus.BLOCKED, TaskStatus.DONE, TaskStatus.CANCELLED})
+
+TRANSITIONS = {
+    TaskStatus.BACKLOG: _OPEN | _ENDS,
+    TaskStatus.TODO: _OPEN | _ENDS,
+    TaskStatus.IN_PROGRESS: _OPEN | _ENDS,
+    TaskStatus.IN_REVIEW: _OPEN | _ENDS,
+    TaskStatus.BLOCKED: _OPEN | _ENDS,
+    TaskStatus.DONE: frozenset({TaskStatus.BACKLOG, TaskStatus.TODO}),
+    TaskStatus.CANCELLED: frozenset({TaskStatus.BACKLOG, TaskStatus.TODO}),
+}
+"""Which status may follow which; staying is always legal. What is over can only be opened again."""
+
+FINISHED = frozenset({TaskStatus.DONE, TaskStatus.CANCELLED})
+NOT_TAKEN = frozenset({TaskStatus.IN_REVIEW, TaskStatus.DONE, TaskStatus.CANCELLED})
+"""Statuses in which nobody may take the task's lock."""
+
+RELEASED_TO = frozenset(
+    {TaskStatus.TODO, TaskStatus.IN_REVIEW, TaskStatus.DONE, TaskStatus.BLOCKED, TaskStatus.CANCELLED}
+)
+"""What a task may become when its lock is given back."""
+
+
+class Priority(StrEnum):
+    """How much it matters; an agent takes the first of these first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+RANK = {priority: rank for rank, priority in enumerate(Priority)}
+"""0 is taken first."""
+
+
+class Task(Entity, frozen=True, kw_only=True):
+    """A task as clients see it, its lock included."""
+
+    company_id: str
+    title: str
+    description: str | None = None
+    status: TaskStatus = TaskStatus.BACKLOG
+    priority: Priority = Priority.MEDIUM
+    assignee_id: str | None = None
+    created_by: str | None = None
+    parent_id: str | None = None
+    project_id: str | None = None
+    goal_id: str | None = None
+    blocked_by: tuple[str, ...] = ()
+    due_at: Instant | None = None
+    result: str | None = None
+    attempts: int = 0
+    next_attempt_at: Instant | None = None
+    lock_run_id: str | None = None
+    locked_by: str | None = None
+    locked_at: Instant | None = None
+    lock_expires_at: Instant | None = None
+    lock_token: int = 0
+    started_at: Instant | None = None
+    completed_at: Instant | None = None
+    cancelled_at: Instant | None = None
+
+    def moved_to(self, status: TaskStatus, *, now: Instant) -> "Task":
+        """The same task in another status, with the times that go with it.
+
+        Raises:
+            InvalidStatus: `TRANSITIONS` does not allow it.
+        """
+        if status is self.status:
+            return self
+        if status not in TRANSITIONS[self.status]:
+            raise InvalidStatus(f"A task that is {self.status} cannot become {status}")
+        reopened = self.status in FINISHED
+        return replace(
+            self,
+            status=status,
+            attempts=0 if reopened or status in FINISHED else self.attempts,
+            next_attempt_at=None,
+            started_at=self.started_at or (now if status is TaskStatus.IN_PROGRESS else None),
+            completed_at=now if status is TaskStatus.DONE else None,
+            cancelled_at=now if status is TaskStatus.CANCELLED else None,
+        )
+
+    def granted_to(self, agent_id: str, *, run_id: str, lease: Seconds, now: Instant) -> "Task":
+        """The task with its lock given to a run; a renewal keeps its token."""
+        renewal = self.locked_by == agent_id and self.lock_run_id == run_id
+        return replace(
+            self.moved_to(TaskStatus.IN_PROGRESS, now=now),
+            assignee_id=agent_id,
+            lock_run_id=run_id,
+            locked_by=agent_id,
+            locked_at=self.locked_at if renewal else now,
+            lock_expires_at=after(now, lease),
+            lock_token=self.lock_token + (0 if renewal else 1),
+        )
+
+    def unlocked(self) -> "Task":
+        """The task without its lock; the token stays, so that the next grant's is higher."""
+        return replace(self, lock_run_id=None, locked_by=None, locked_at=None, lock_expires_at=None)
+
+
+class Comment(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """What someone said on a task. Who it was comes from the token."""
+
+    id: str
+    company_id: str
+    task_id: str
+    author_type: CallerKind
+    author_agent_id: str | None
+    author_name: str
+    content: str
+    created_at: Instant
+
+
+class CreateTask(Message[Task], frozen=True, kw_only=True):
+    """Give the company a task: `todo` when it has an assignee, else `backlog`."""
+
+    title: Name
+    description: Text | None = None
+    status: TaskStatus | None = None
+    priority: Priority = Priority.MEDIUM
+    assignee_id: Id | None = None
+    parent_id: Id | None = None
+    project_id: Id | None = None
+    goal_id: Id | None = None
+    blocked_by: tuple[Id, ...] = ()
+    due_at: Moment | None = None
+
+
+class UpdateTask(Message[Task], frozen=True, kw_only=True):
+    """Change what is named; null clears what is optional."""
+
+    title: Name | UnsetType = UNSET
+    description: Text | None | UnsetType = UNSET
+    status: TaskStatus | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    assignee_id: Id | None | UnsetType = UNSET
+    parent_id: Id | None | UnsetType = UNSET
+    project_id: Id | None | UnsetType = UNSET
+    goal_id: Id | None | UnsetType = UNSET
+    blocked_by: tuple[Id, ...] | UnsetType = UNSET
+    due_at: Moment | None | UnsetType = UNSET
+    result: Text | None | UnsetType = UNSET
+    lock_token: int | UnsetType = UNSET
+
+
+class DeleteTask(Message[Success], frozen=True, kw_only=True):
+    """Erase the task; a run on it is cancelled, and those that waited for it no longer do."""
+
+
+class Checkout(Message[Task], frozen=True, kw_only=True):
+    """Take the task's lock for the length of a lease (the server's default where none is given)."""
+
+    agent_id: Id
+    run_id: RunId | None = None
+    lease: Lease | None = None
+    wait: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0
+
+
+class Release(Message[Task], frozen=True, kw_only=True):
+    """Give the lock back. Without `agent_id` it is the board that takes it away."""
+
+    agent_id: Id | None = None
+    run_id: RunId | None = None
+    lock_token: int | None = None
+    status: TaskStatus | None = None
+    result: Text | None = None
+
+
+class HandIn(Message[Task], frozen=True, kw_only=True):
+    """Internal: a run of ours ends; task, lock, comment and the run's record change in one commit."""
+
+    run: Run
+    lock_token: int
+    status: TaskStatus
+    result: str | None = None
+    comment: str | None = None
+    failed: bool = False
+    """Whether this was a failed attempt, to be tried again later."""
+
+
+class GiveBack(Message[None], frozen=True, kw_only=True):
+    """Internal: this run is dead; free the task if the run still holds it."""
+
+    run_id: str
+
+
+class Unblock(Message["Task | None"], frozen=True, kw_only=True):
+    """Internal: a blocker is out of the way; answered with the task if that has freed it."""
+
+    blocker_id: str
+    deleted: bool = False
+
+
+class Unassign(Message[None], frozen=True, kw_only=True):
+    """Internal: this agent is gone; take its lock and its assignment away."""
+
+    agent_id: str
+
+
+class AddComment(Message[Comment], frozen=True, kw_only=True):
+    """Say something on a task; `@Name` wakes that agent."""
+
+    content: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
+
+
+class TimerDue(Message[None], frozen=True, kw_only=True):
+    """Internal: the lease or the wait for the next attempt has run out."""

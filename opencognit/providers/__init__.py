@@ -1,0 +1,1 @@
+"""Adapters that do an agent's work, behind one port."""

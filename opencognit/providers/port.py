@@ -1,0 +1,134 @@
+"""The port behind which every adapter does an agent's work, and the table that finds one by its name.
+
+An adapter is given a `WorkOrder` and a `Toolbox`; it works, calls tools of the toolbox on the way, and returns an
+`Outcome`. It knows nothing of locks, actors or the store. Cancelling its coroutine must end all that it started
+(a process group, a connection) before the coroutine ends.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from opencognit.domain.run import TokenUsage
+
+
+class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One task for one agent, as far as an adapter needs to know it."""
+
+    run_id: str
+    task_id: str
+    company_id: str
+    agent_id: str
+    agent_name: str
+    role: str
+    system_prompt: str | None
+    skills: tuple[str, ...]
+    """Each skill as text: name, description and content."""
+    company_name: str
+    company_goal: str | None
+    title: str
+    description: str | None
+    comments: tuple[str, ...]
+    """What was said on the task so far, oldest first, each as `author: text`."""
+    blocker_results: tuple[str, ...]
+    """The results of the tasks that this one waited for, each as `title: result`."""
+    config: Mapping[str, Any]
+    """The agent's `verbindungsConfig`, secrets in the clear. Never log it."""
+    workspace: str
+    """The agent's own folder; it exists."""
+    time_limit: float
+    """Seconds; the caller cuts the run at this limit."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the work ended. An adapter returns it for success and for a failure of the work itself.
+
+    A failure has `error` set: one sentence for a person. What went wrong on the way to the work (network, 429)
+    is raised as `ProviderFailed`.
+    """
+
+    result: str | None = None
+    error: str | None = None
+    output: str = ""
+    """What the work printed or said, cut to a sensible length."""
+    usage: TokenUsage = TokenUsage()
+    cost_cents: Decimal = Decimal(0)
+    cost_estimated: bool = False
+    model: str | None = None
+    status: str = "done"
+    """What the task should become on success: `done` or `in_review`; `blocked` when it waits for a person."""
+
+
+class ProviderFailed(Exception):  # noqa: N818 - named for what happened, as all errors here
+    """The work could not be done, for a reason outside of it.
+
+    Attributes:
+        transient: whether trying again later may help.
+        retry_after: seconds that the provider asked us to wait; None where it said nothing.
+        partial: what was used and paid until then.
+    """
+
+    def __init__(
+        self, message: str, *, transient: bool, retry_after: float | None = None, partial: Outcome | None = None
+    ) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after
+        self.partial = partial or Outcome()
+
+
+class Callback(Protocol):
+    """A one-time way to answer a run from outside, for as long as the run lives."""
+
+    url: str
+    """Where to POST the answer, with the token as bearer."""
+    token: str
+    """Good for one answer."""
+
+    async def answer(self) -> Mapping[str, Any]:
+        """Wait for the answer; returns its JSON body."""
+
+
+class Toolbox(Protocol):
+    """What an agent may do beside its answer; every call is an actor message that is checked like any other."""
+
+    async def comment(self, text: str) -> None:
+        """Write a comment on the task, as the agent."""
+
+    async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
+        """Create a task below this one, for the agent of that name or id, or for nobody; returns its id."""
+
+    async def request_approval(self, *, title: str, description: str) -> str:
+        """Ask the board; returns the approval's id."""
+
+    def open_callback(self) -> "Callback":
+        """A one-time address at which this run can be answered later."""
+
+    async def book(self, outcome: Outcome) -> None:
+        """Book what one call has used and cost; durable on return, so that a later crash cannot forget it."""
+
+    def progress(self, text: str) -> None:
+        """Output as it comes; shown live, never waited for."""
+
+    def stopping(self) -> bool:
+        """Whether the agent was paused meanwhile: end after the present step."""
+
+
+class Provider(Protocol):
+    """An adapter. One instance serves all agents and is safe to use concurrently."""
+
+    name: str
+    """Its `verbindungsTyp`."""
+    may_retry: bool
+    """Whether work that was cut off in the middle may simply be done again."""
+
+    def validate(self, config: Mapping[str, Any]) -> None:
+        """Check a `verbindungsConfig` when it is saved. Raises `ValidationFailed`."""
+
+    async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        """Do the task. Raises `ProviderFailed`; `asyncio.CancelledError` passes through after cleaning up."""
+
+    async def close(self) -> None:
+        """Give back what it holds (connections)."""

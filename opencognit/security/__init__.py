@@ -1,0 +1,1 @@
+"""Passwords, tokens, secrets, and the guard on outgoing calls."""

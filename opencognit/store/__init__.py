@@ -1,0 +1,1 @@
+"""Peewee and SQL live here, and nothing else knows them."""

@@ -1,0 +1,392 @@
+"""Every question that is asked of the tables, one method each, named as the question.
+
+Each runs on a thread of the reading pool and is awaited. Bodies come back as the stored JSON, ready for the wire.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+import peewee
+
+from opencognit.domain.caller import CompanyRole, Session
+from opencognit.domain.errors import StorageUnavailable
+from opencognit.domain.events import Published
+from opencognit.domain.instants import Instant
+from opencognit.domain.records import Answer
+from opencognit.store.database import Readers
+from opencognit.store.snapshots import SHELVES
+from opencognit.store.tables import (
+    Agents,
+    AgentSecrets,
+    Answers,
+    Approvals,
+    Blockers,
+    Comments,
+    Companies,
+    Events,
+    Memberships,
+    Row,
+    Runs,
+    Sessions,
+    Tasks,
+    Users,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a list: its bodies in order, and how long the whole list is."""
+
+    bodies: list[bytes]
+    total: int
+
+
+class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of tasks is narrowed to; None and empty mean any."""
+
+    statuses: tuple[str, ...] = ()
+    assignee_id: str | None = None
+    priorities: tuple[int, ...] = ()
+    goal_id: str | None = None
+    parent_id: str | None = None
+    words: tuple[str, ...] = ()
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The figures of the whole server."""
+
+    active_agents: int
+    open_tasks: int
+    runs: int
+
+
+def _on_reader(
+    question: Callable[Concatenate["Queries", P], T],
+) -> Callable[Concatenate["Queries", P], Awaitable[T]]:
+    @wraps(question)
+    async def asked(self: "Queries", *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._readers.executor, lambda: question(self, *args, **kwargs)
+            )
+        except (peewee.PeeweeException, peewee.sqlite3.Error) as error:
+            raise StorageUnavailable("The store cannot read at the moment") from error
+
+    return asked
+
+
+class Queries:
+    """The questions. One object serves all threads."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    # Snapshots
+
+    @_on_reader
+    def load(self, kind: str, entity_id: str) -> bytes | None:
+        """The body of one snapshot."""
+        rows = self._readers.rows(SHELVES[kind].select, (entity_id,))
+        return rows[0][0] if rows else None
+
+    @_on_reader
+    def tasks_with_timer(self) -> list[str]:
+        """Tasks with a lease or a next attempt: they must be awake."""
+        query = Tasks.select(Tasks.id).where(
+            Tasks.lock_expires_at.is_null(False) | Tasks.next_attempt_at.is_null(False)
+        )
+        return self._column(query)
+
+    @_on_reader
+    def agents_to_wake(self) -> list[str]:
+        """Agents that must be awake after a start: heartbeat on, left running, or with something to do."""
+        with_work = Tasks.select(Tasks.assignee_id).where(
+            Tasks.assignee_id.is_null(False), Tasks.status.not_in(("done", "cancelled"))
+        )
+        return self._column(
+            Agents.select(Agents.id).where(
+                Agents.next_heartbeat.is_null(False)
+                | (Agents.status == "running")
+                | (Agents.adapter.is_null(False) & Agents.id.in_(with_work))
+                | ((Agents.status == "terminated") & Agents.id.in_(with_work))
+            )
+        )
+
+    @_on_reader
+    def finished_blockers_still_open(self) -> list[tuple[str, str, str]]:
+        """(company, blocker, its status) where a blocker is over, but its dependents were not told."""
+        blocker = Tasks.alias()
+        query = (
+            Blockers.select(Blockers.company_id, Blockers.blocker_id, blocker.status)
+            .join(
+                blocker,
+                join_type=peewee.JOIN.LEFT_OUTER,
+                on=(blocker.id == Blockers.blocker_id),
+            )
+            .where(Blockers.is_open, (blocker.status == "done") | blocker.id.is_null())
+            .distinct()
+        )
+        return [
+            (company, blocker_id, status or "deleted")
+            for company, blocker_id, status in query.tuples().execute(self._readers.database)
+        ]
+
+    # People
+
+    @_on_reader
+    def sessions(self, now: Instant) -> list[Session]:
+        """All tokens that are still good."""
+        query = Sessions.select().where(Sessions.expires_at > now)
+        return [
+            msgspec.convert(row, Session) for row in query.dicts().execute(self._readers.database)
+        ]
+
+    @_on_reader
+    def memberships(self) -> list[tuple[str, str, CompanyRole]]:
+        """(company, user, role) of everyone."""
+        query = Memberships.select(Memberships.company_id, Memberships.user_id, Memberships.role)
+        return [
+            (company, user, CompanyRole(role))
+            for company, user, role in query.tuples().execute(self._readers.database)
+        ]
+
+    @_on_reader
+    def users(self) -> list[bytes]:
+        """Everyone with an account."""
+        return self._column(Users.select(Users.body).order_by(Users.seq))
+
+    @_on_reader
+    def user_by_email(self, email: str) -> tuple[bytes, str] | None:
+        """A user and the password's hash."""
+        query = Users.select(Users.body, Users.password_hash).where(Users.email == email.casefold())
+        return self._first(query)
+
+    @_on_reader
+    def user_by_id(self, user_id: str) -> tuple[bytes, str] | None:
+        """A user and the password's hash."""
+        return self._first(Users.select(Users.body, Users.password_hash).where(Users.id == user_id))
+
+    # Lists
+
+    @_on_reader
+    def companies(self, ids: Iterable[str] | None, limit: int, offset: int) -> Page:
+        """Companies, all or those of these ids."""
+        query = Companies.select()
+        if ids is not None:
+            query = query.where(Companies.id.in_(list(ids)))
+        return self._page(query, Companies, limit, offset)
+
+    @_on_reader
+    def agents(self, company_id: str, limit: int, offset: int) -> Page:
+        """A company's agents without those that were deleted."""
+        query = Agents.select().where(Agents.company_id == company_id, Agents.status != "terminated")
+        return self._page(query, Agents, limit, offset)
+
+    @_on_reader
+    def tasks(self, company_id: str, wanted: TaskFilter, limit: int, offset: int) -> Page:
+        """A company's tasks."""
+        query = Tasks.select().where(Tasks.company_id == company_id)
+        if wanted.statuses:
+            query = query.where(Tasks.status.in_(wanted.statuses))
+        if wanted.priorities:
+            query = query.where(Tasks.rank.in_(wanted.priorities))
+        for column, value in (
+            (Tasks.assignee_id, wanted.assignee_id),
+            (Tasks.goal_id, wanted.goal_id),
+            (Tasks.parent_id, wanted.parent_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        for word in wanted.words:
+            query = query.where(peewee.fn.instr(Tasks.words, word.casefold()) > 0)
+        return self._page(query, Tasks, limit, offset)
+
+    @_on_reader
+    def comments(self, task_id: str, limit: int, offset: int) -> Page:
+        """What was said on a task, oldest first."""
+        return self._page(Comments.select().where(Comments.task_id == task_id), Comments, limit, offset)
+
+    @_on_reader
+    def runs(self, agent_id: str, limit: int, offset: int) -> Page:
+        """An agent's runs, newest first."""
+        query = Runs.select().where(Runs.agent_id == agent_id)
+        return self._page(query, Runs, limit, offset, newest_first=True)
+
+    @_on_reader
+    def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
+        """A company's approvals."""
+        query = Approvals.select().where(
+            Approvals.company_id == company_id, Approvals.status.in_(statuses)
+        )
+        return self._page(query, Approvals, limit, offset)
+
+    @_on_reader
+    def activity(self, company_id: str, limit: int, offset: int) -> Page:
+        """The activity feed, newest first."""
+        query = Events.select().where(Events.company_id == company_id, Events.type == "aktivitaet")
+        return self._page(query, Events, limit, offset, newest_first=True, body=Events.data)
+
+    @_on_reader
+    def run(self, run_id: str) -> bytes | None:
+        """One run."""
+        row = self._first(Runs.select(Runs.body).where(Runs.id == run_id))
+        return row[0] if row else None
+
+    # The work loop
+
+    @_on_reader
+    def inbox(self, agent_id: str) -> list[bytes]:
+        """An agent's unfinished tasks in the order in which it takes them."""
+        return self._column(self._inbox(agent_id).select(Tasks.body))
+
+    @_on_reader
+    def ready_tasks(self, agent_id: str, now: Instant, limit: int) -> list[str]:
+        """The tasks that an agent could take now, first ones first."""
+        query = (
+            self._inbox(agent_id)
+            .where(
+                Tasks.status.in_(("todo", "in_progress")),
+                Tasks.lock_expires_at.is_null(),
+                Tasks.next_attempt_at.is_null() | (Tasks.next_attempt_at <= now),
+            )
+            .limit(limit)
+        )
+        return self._column(query)
+
+    @_on_reader
+    def open_tasks_of(self, agent_id: str) -> list[str]:
+        """All unfinished tasks that are assigned to an agent."""
+        return self._column(self._inbox(agent_id))
+
+    @_on_reader
+    def agent_ids(self, company_id: str) -> list[str]:
+        """A company's agents, without those that were deleted."""
+        return self._column(
+            Agents.select(Agents.id).where(
+                Agents.company_id == company_id, Agents.status != "terminated"
+            )
+        )
+
+    @_on_reader
+    def agent_names(self, company_id: str) -> list[tuple[str, str]]:
+        """(name, id) of a company's agents."""
+        query = Agents.select(Agents.name, Agents.id).where(
+            Agents.company_id == company_id, Agents.status != "terminated"
+        )
+        return list(query.tuples().execute(self._readers.database))
+
+    @_on_reader
+    def unfinished_runs(self, agent_id: str) -> list[bytes]:
+        """Runs of an agent whose end was not recorded."""
+        return self._column(
+            Runs.select(Runs.body).where(Runs.agent_id == agent_id, Runs.ended_at.is_null())
+        )
+
+    @_on_reader
+    def agent_secrets(self, agent_id: str) -> str | None:
+        """The sealed secrets of an agent's configuration."""
+        row = self._first(
+            AgentSecrets.select(AgentSecrets.sealed).where(AgentSecrets.agent_id == agent_id)
+        )
+        return row[0] if row else None
+
+    @_on_reader
+    def waiting_for(self, blocker_id: str) -> list[str]:
+        """Tasks that this one blocks."""
+        return self._column(
+            Blockers.select(Blockers.task_id).where(Blockers.blocker_id == blocker_id, Blockers.is_open)
+        )
+
+    @_on_reader
+    def open_blockers(self, task_id: str) -> list[str]:
+        """What a task still waits for."""
+        return self._column(
+            Blockers.select(Blockers.blocker_id).where(Blockers.task_id == task_id, Blockers.is_open)
+        )
+
+    @_on_reader
+    def bodies(self, kind: str, ids: Iterable[str]) -> list[bytes]:
+        """The snapshots of these, those that exist, in the order of their creation."""
+        table = {"task_lock": Tasks, "agent": Agents}[kind]
+        return self._column(table.select(table.body).where(table.id.in_(list(ids))).order_by(table.seq))
+
+    # Events and answers
+
+    @_on_reader
+    def events_after(self, seq: int, until: int, limit: int) -> list[Published]:
+        """The log from after `seq` to `until`."""
+        query = (
+            Events.select(Events.seq, Events.company_id, Events.type, Events.data, Events.created_at)
+            .where(Events.seq > seq, Events.seq <= until)
+            .order_by(Events.seq)
+            .limit(limit)
+        )
+        return [Published(*row) for row in query.tuples().execute(self._readers.database)]
+
+    @_on_reader
+    def event_range(self) -> tuple[int, int]:
+        """The oldest event that is kept, and the newest that ever was."""
+        oldest = self._readers.rows("SELECT min(seq) FROM events")[0][0] or 0
+        newest = self._readers.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        return oldest, newest[0][0] if newest else 0
+
+    @_on_reader
+    def answer(self, caller: str, key: str, since: Instant) -> Answer | None:
+        """The first answer to an idempotency key, if it is younger than `since`."""
+        query = Answers.select().where(
+            Answers.caller == caller, Answers.key == key, Answers.created_at > since
+        )
+        for row in query.dicts().execute(self._readers.database):
+            return msgspec.convert({**row, "body": bytes(row["body"])}, Answer)
+        return None
+
+    @_on_reader
+    def counts(self, midnight: Instant) -> Counts:
+        """The figures of the whole server; runs since `midnight`."""
+        ((agents, tasks, runs),) = self._readers.rows(
+            "SELECT (SELECT count(*) FROM agents WHERE status IN ('idle', 'running')),"
+            " (SELECT count(*) FROM tasks WHERE status NOT IN ('done', 'cancelled')),"
+            " (SELECT count(*) FROM runs WHERE started_at >= ?)",
+            (midnight,),
+        )
+        return Counts(agents, tasks, runs)
+
+    @_on_reader
+    def answers_at_all(self) -> bool:
+        """Whether the store can be read."""
+        return bool(self._readers.rows("SELECT 1"))
+
+    # Below: what the questions share
+
+    @staticmethod
+    def _inbox(agent_id: str) -> Any:
+        return (
+            Tasks.select(Tasks.id)
+            .where(Tasks.assignee_id == agent_id, Tasks.status.not_in(("done", "cancelled")))
+            .order_by(Tasks.rank, Tasks.due_at.asc(nulls="last"), Tasks.seq)
+        )
+
+    def _column(self, query: Any) -> list[Any]:
+        return [row[0] for row in query.tuples().execute(self._readers.database)]
+
+    def _first(self, query: Any) -> Any:
+        for row in query.limit(1).tuples().execute(self._readers.database):
+            return row
+        return None
+
+    def _page(
+        self, query: Any, table: type[Row], limit: int, offset: int, *, newest_first: bool = False, body: Any = None
+    ) -> Page:
+        order = table.seq.desc() if newest_first else table.seq
+        database = self._readers.database
+        # One transaction, so that the count and the rows tell of the same moment.
+        with database.atomic():
+            total = query.count(database)
+            chosen = query.select(body or table.body).order_by(order).limit(limit).offset(offset)
+            return Page(self._column(chosen), total)

@@ -1,0 +1,190 @@
+"""The tables as Peewee models, for asking. They belong to no database: each query is given the one that it runs on.
+
+The schema itself is made by `migrations/`; a test holds the two together.
+"""
+
+from peewee import BlobField, BooleanField, CompositeKey, IntegerField, Model, TextField
+
+
+class Row(Model):  # type: ignore[misc]
+    """A row of any table that is read in the order of its commits."""
+
+    seq = IntegerField(primary_key=True)
+
+
+class Entities(Row):
+    """A row of any table that keeps snapshots."""
+
+    id = TextField(unique=True)
+    version = IntegerField()
+    body = BlobField()
+
+
+class Users(Entities):
+    """People with an account."""
+
+    email = TextField(unique=True)
+    password_hash = TextField()
+
+
+class Sessions(Model):  # type: ignore[misc]
+    """Tokens that are good."""
+
+    id = TextField(primary_key=True)
+    subject_id = TextField()
+    kind = TextField()
+    company_id = TextField(null=True)
+    expires_at = TextField()
+
+
+class Companies(Entities):
+    """Companies."""
+
+
+class Memberships(Model):  # type: ignore[misc]
+    """Who belongs to which company, and as what."""
+
+    company_id = TextField()
+    user_id = TextField()
+    role = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "user_id")
+
+
+class Agents(Entities):
+    """Agents, those that were deleted too (status `terminated`)."""
+
+    company_id = TextField()
+    name = TextField()
+    status = TextField()
+    reports_to = TextField(null=True)
+    adapter = TextField(null=True)
+    next_heartbeat = TextField(null=True)
+
+
+class AgentSecrets(Model):  # type: ignore[misc]
+    """The sealed secrets of agents' configurations."""
+
+    agent_id = TextField(primary_key=True)
+    company_id = TextField()
+    sealed = TextField()
+
+    class Meta:
+        table_name = "agent_secrets"
+
+
+class Tasks(Entities):
+    """Tasks."""
+
+    company_id = TextField()
+    status = TextField()
+    rank = IntegerField()
+    assignee_id = TextField(null=True)
+    goal_id = TextField(null=True)
+    parent_id = TextField(null=True)
+    due_at = TextField(null=True)
+    next_attempt_at = TextField(null=True)
+    lock_expires_at = TextField(null=True)
+    words = TextField()
+
+
+class Blockers(Model):  # type: ignore[misc]
+    """Which task waits for which."""
+
+    task_id = TextField()
+    blocker_id = TextField()
+    company_id = TextField()
+    is_open = BooleanField()
+
+    class Meta:
+        primary_key = CompositeKey("task_id", "blocker_id")
+
+
+class Comments(Row):
+    """What was said on tasks."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    task_id = TextField()
+    body = BlobField()
+
+
+class Runs(Row):
+    """Runs of agents."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    agent_id = TextField()
+    task_id = TextField()
+    started_at = TextField()
+    ended_at = TextField(null=True)
+    body = BlobField()
+
+
+class Costs(Row):
+    """The ledger."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    agent_id = TextField()
+    task_id = TextField(null=True)
+    run_id = TextField(null=True)
+    model = TextField(null=True)
+    input_tokens = IntegerField()
+    output_tokens = IntegerField()
+    cache_read_tokens = IntegerField()
+    cache_write_tokens = IntegerField()
+    micro_cents = IntegerField()
+    estimated = BooleanField()
+    created_at = TextField()
+
+
+class Approvals(Entities):
+    """Questions to the board."""
+
+    company_id = TextField()
+    status = TextField()
+
+
+class Events(Row):
+    """The event log, the activity feed included."""
+
+    company_id = TextField()
+    type = TextField()
+    data = BlobField()
+    created_at = TextField()
+
+
+class Answers(Model):  # type: ignore[misc]
+    """First answers to idempotency keys."""
+
+    caller = TextField()
+    key = TextField()
+    fingerprint = TextField()
+    status = IntegerField()
+    body = BlobField()
+    sealed = BooleanField()
+    created_at = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("caller", "key")
+
+
+ALL = (
+    Users,
+    Sessions,
+    Companies,
+    Memberships,
+    Agents,
+    AgentSecrets,
+    Tasks,
+    Blockers,
+    Comments,
+    Runs,
+    Costs,
+    Approvals,
+    Events,
+    Answers,
+)
+"""Every table."""
