@@ -1,0 +1,89 @@
+"""Time, ids and randomness as the runtime is given them, so that a test can run a month in a second."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import uuid_utils
+
+from opencognit.domain.instants import Instant, instant, moment
+
+LONGEST_SLEEP: Final = 60.0
+"""Seconds after which a timer looks at the clock again, because wall clocks jump and machines sleep."""
+
+
+class Timer(Protocol):
+    """Something that will happen, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+class Clock(Protocol):
+    """Where the runtime reads the time and sets its reminders."""
+
+    def now(self) -> Instant:
+        """The present moment."""
+
+    def call_at(self, when: Instant, callback: Callable[[], None]) -> Timer:
+        """Call back on the loop as soon as `when` has come, never before."""
+
+
+class IdSource(Protocol):
+    """Where ids and secrets come from."""
+
+    def new_id(self) -> str:
+        """A UUID; later ones sort after earlier ones."""
+
+    def new_secret(self) -> str:
+        """At least 256 random bits, safe in a URL."""
+
+
+class SystemClock:
+    """The machine's own clock. Make it on the loop that it shall call back on."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> Instant:
+        """The present moment."""
+        return instant(datetime.now(UTC))
+
+    def call_at(self, when: Instant, callback: Callable[[], None]) -> Timer:
+        """Call back on the loop as soon as `when` has come."""
+        return _WallTimer(self._loop, moment(when), callback)
+
+
+class _WallTimer:
+    def __init__(self, loop: asyncio.AbstractEventLoop, when: datetime, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._when = when
+        self._callback = callback
+        self._handle = loop.call_later(self._wait(), self._due)
+
+    def _wait(self) -> float:
+        return min(max((self._when - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_SLEEP)
+
+    def _due(self) -> None:
+        if datetime.now(UTC) < self._when:
+            # A millisecond more, since the loop's clock may be a little ahead of the wall's.
+            self._handle = self._loop.call_later(self._wait() + 0.001, self._due)
+        else:
+            self._callback()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
+class SystemIds:
+    """UUIDv7 and the operating system's randomness."""
+
+    def new_id(self) -> str:
+        """A UUIDv7 (RFC 9562): sorts by the time of its making."""
+        return str(uuid_utils.uuid7())
+
+    def new_secret(self) -> str:
+        """256 random bits."""
+        return secrets.token_urlsafe(32)
