@@ -1,14 +1,17 @@
 """The mailbox of an `AsyncioActor`, and the envelope in which a message lies there.
 
-Only the loop's own thread touches the queue; other threads hand their envelopes over to it. So there is no lock on the
-way of a message, and a message that races a stop is always answered: whoever comes too late is refused on the spot.
+Only the loop's own thread touches the queue; other threads hand their envelopes over to it. So there is no
+lock on the way of a message inside the loop, and a message that races a stop is always answered: whoever
+comes too late is refused on the spot.
 """
 
 import asyncio
+import sys
 import threading
+from asyncio import _get_running_loop
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from pykka import ActorDeadError
 from pykka.messages import _ActorStop
@@ -16,13 +19,19 @@ from pykka.messages import _ActorStop
 from opencognit.actors.asyncio_future import AsyncioFuture
 from opencognit.domain.errors import MailboxFull
 
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
 
 class Envelope:
     """A message on its way.
 
     Attributes:
         message: what is said.
-        reply_to: where the answer goes (an `AsyncioFuture` or a plain `asyncio.Future`); None for a tell.
+        reply_to: where the answer goes: an `AsyncioFuture`, or, if it is sent on the actor's own loop, a
+            plain `asyncio.Future` of that loop; None for a tell.
         origin: who asks and under which conditions; opaque here.
         internal: an actor's own timers and reports, which even a full mailbox takes.
     """
@@ -42,6 +51,7 @@ class Envelope:
         self.origin = origin
         self.internal = internal
 
+    @override
     def __repr__(self) -> str:
         return f"Envelope({self.message!r})"
 
@@ -54,54 +64,67 @@ class Envelope:
         if self.reply_to is None or self.reply_to.done():
             return
         if isinstance(self.reply_to, AsyncioFuture):
-            self.reply_to.set(value)
+            self.reply_to.offer(value)
         else:
             self.reply_to.set_result(value)
 
     def refuse(self, error: BaseException) -> None:
-        """Give the asker an error instead of a reply."""
+        """Give the asker an error instead of a reply.
+
+        What is no `Exception` (`SystemExit`, a cancelled handler) would end the asker too; it gets a
+        `pykka.ActorDeadError` with this cause.
+        """
         if self.reply_to is None or self.reply_to.done():
             return
+        if not isinstance(error, Exception):
+            cause, error = error, ActorDeadError(f"The actor ended with {error!r}")
+            error.__cause__ = cause
         if isinstance(self.reply_to, AsyncioFuture):
-            self.reply_to.set_exception((type(error), error, error.__traceback__))
-        elif isinstance(error, (StopIteration, SystemExit, KeyboardInterrupt)):
-            # An asyncio future cannot hold these: it would stop the loop, or the generator that awaits it.
-            self.reply_to.set_exception(RuntimeError(f"The actor ended with {error!r}"))
-        else:
+            self.reply_to.offer_error(error)
+        elif isinstance(error, StopIteration):
+            # An asyncio future cannot hold it: it would stop the generator that awaits it.
+            self.reply_to.set_exception(RuntimeError(f"The actor raised {error!r}"))
+        elif not self.reply_to.get_loop().is_closed():
             self.reply_to.set_exception(error)
 
 
-_from_threads_lock = threading.Lock()
+class Owner(Protocol):
+    """Whose mailbox it is."""
+
+    def mail_came(self) -> None:
+        """There is mail. Called on the loop."""
+
+    def loop_closed(self) -> None:
+        """The loop was closed, so that nothing can be handled any more. Called on any thread."""
 
 
 class Mailbox:
     """What waits for one actor, in order of arrival.
 
     Args:
-        limit: how many messages may wait; 0 for any number. Internal ones do not count.
-        wake: called on the loop when something has come.
+        limit: how many messages may wait; 0 for any number. Internal ones are always taken.
     """
 
-    __slots__ = ("_entered", "_handed_over", "_limit", "_loop", "_queue", "_wake", "dead")
+    __slots__ = ("_entered", "_handed_over", "_limit", "_loop", "_owner", "_queue", "dead")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._queue: deque[Envelope] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake: Callable[[], None] | None = None
+        self._owner: Owner | None = None
         self._handed_over = 0
         self._entered = 0
         self.dead: str | None = None
         """Set when the actor has stopped: why nothing is taken any more."""
 
-    def open(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
-        """Bind the mailbox to the actor's loop, before the first message."""
+    def open(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        """Bind the mailbox to the loop that handles its messages, and say whom to wake."""
         self._loop = loop
-        self._wake = wake
+        self._owner = owner
 
     def __len__(self) -> int:
-        waiting = len(self._queue) if self._queue is not None else 0
-        return waiting + self._handed_over - self._entered
+        queue = self._queue
+        return (len(queue) if queue is not None else 0) + self._handed_over - self._entered
 
     def empty(self) -> bool:
         """Whether nothing waits."""
@@ -118,16 +141,18 @@ class Mailbox:
         if not isinstance(envelope, Envelope):
             internal = isinstance(envelope.message, _ActorStop)
             envelope = Envelope(envelope.message, envelope.reply_to, internal=internal)
-        if self._limit and len(self) >= self._limit and not envelope.internal and self.dead is None:
-            error = MailboxFull()
-            if envelope.reply_to is None:
-                raise error
-            envelope.refuse(error)
-            return
-        if asyncio._get_running_loop() is self._loop:
-            self._enter(envelope)
+        loop = self._loop
+        if isinstance(envelope.reply_to, AsyncioFuture):
+            envelope.reply_to.home = loop
+        # Before the start (an actor that tells itself something in __init__) there is only one thread.
+        if loop is None or _get_running_loop() is loop:
+            taken = not self._is_too_full_for(envelope)
+            if taken:
+                self._enter(envelope)
         else:
-            self._hand_over(envelope)
+            taken = _crossing_to(loop).hand_over(loop, self, envelope)
+        if not taken:
+            self._refuse_as_full(envelope)
 
     def get(self) -> Envelope:
         """Take the oldest message. Called on the loop; there must be one."""
@@ -144,10 +169,23 @@ class Mailbox:
         return self._queue is not None
 
     def close(self, reason: str) -> None:
-        """Take nothing from now on, and refuse all that waits. Called on the loop."""
+        """Take nothing from now on, and refuse all that waits. Called on the loop, or when that is closed."""
         self.dead = reason
-        while self._queue is not None:
-            self._refuse(self.get())
+        # A reference outlives its actor, and holds this mailbox; it must not hold the actor's state.
+        self._owner = None
+        queue, self._queue = self._queue, None
+        for envelope in queue or ():
+            self._refuse(envelope)
+
+    def _is_too_full_for(self, envelope: Envelope) -> bool:
+        return bool(self._limit) and len(self) >= self._limit and not envelope.internal and self.dead is None
+
+    @staticmethod
+    def _refuse_as_full(envelope: Envelope) -> None:
+        error = MailboxFull()
+        if envelope.reply_to is None:
+            raise error
+        envelope.refuse(error)
 
     def _enter(self, envelope: Envelope) -> None:
         if self.dead is not None:
@@ -156,26 +194,85 @@ class Mailbox:
         if self._queue is None:
             self._queue = deque()
         self._queue.append(envelope)
-        if self._wake is not None:
-            self._wake()
-
-    def _hand_over(self, envelope: Envelope) -> None:
-        with _from_threads_lock:
-            self._handed_over += 1
-        try:
-            if self._loop is None:
-                raise RuntimeError("The actor was never started")
-            self._loop.call_soon_threadsafe(self._enter_from_thread, envelope)
-        except RuntimeError:
-            self.dead = self.dead or "its event loop is closed"
-            self._refuse(envelope)
-
-    def _enter_from_thread(self, envelope: Envelope) -> None:
-        self._entered += 1
-        self._enter(envelope)
+        if self._owner is not None:
+            self._owner.mail_came()
 
     def _refuse(self, envelope: Envelope) -> None:
         if isinstance(envelope.message, _ActorStop):
             envelope.answer(None)
         else:
             envelope.refuse(ActorDeadError(f"{self.dead}"))
+
+    # For those on their way from another thread
+
+    def reserve(self, envelope: Envelope) -> bool:
+        """Keep a place for an envelope on its way; False if there is none."""
+        if self._is_too_full_for(envelope):
+            return False
+        self._handed_over += 1
+        return True
+
+    def enter_from_thread(self, envelope: Envelope) -> None:
+        """An envelope has arrived in its reserved place."""
+        self._entered += 1
+        self._enter(envelope)
+
+    def lose(self, envelope: Envelope) -> None:
+        """An envelope cannot arrive any more: the loop is closed."""
+        self._entered += 1
+        self.dead = self.dead or "The actor's event loop is closed"
+        self._refuse(envelope)
+        owner = self._owner
+        if owner is not None:
+            owner.loop_closed()
+
+
+class _Crossing:
+    """The way of envelopes from other threads into one loop: one wake-up takes all that have gathered."""
+
+    __slots__ = ("_gathered",)
+
+    def __init__(self) -> None:
+        self._gathered: deque[tuple[Mailbox, Envelope]] = deque()
+
+    def hand_over(self, loop: asyncio.AbstractEventLoop, mailbox: Mailbox, envelope: Envelope) -> bool:
+        """Bring an envelope to the mailbox; False if that is full."""
+        with _crossings_lock:
+            if not mailbox.reserve(envelope):
+                return False
+            try:
+                # The wake-up comes first: a Ctrl-C between the two must not leave envelopes without one.
+                if not self._gathered or loop.is_closed():
+                    loop.call_soon_threadsafe(self._arrive)
+            except RuntimeError:
+                lost = [*self._gathered, (mailbox, envelope)]
+                self._gathered.clear()
+            else:
+                lost = []
+                self._gathered.append((mailbox, envelope))
+        for lost_mailbox, lost_envelope in lost:
+            lost_mailbox.lose(lost_envelope)
+        return True
+
+    def _arrive(self) -> None:
+        try:
+            for _ in range(len(self._gathered)):
+                mailbox, envelope = self._gathered.popleft()
+                mailbox.enter_from_thread(envelope)
+        finally:
+            with _crossings_lock:
+                if self._gathered:
+                    asyncio.get_running_loop().call_soon(self._arrive)
+
+
+# Reentrant: a finalizer or a signal handler may send a message while this thread is here.
+_crossings_lock = threading.RLock()
+_crossings: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Crossing]" = WeakKeyDictionary()
+
+
+def _crossing_to(loop: asyncio.AbstractEventLoop) -> _Crossing:
+    crossing = _crossings.get(loop)
+    if crossing is None:
+        with _crossings_lock:
+            crossing = _crossings.setdefault(loop, _Crossing())
+    return crossing

@@ -202,3 +202,7 @@ class BookCost(Message[Agent], frozen=True, kw_only=True):
     usage: TokenUsage
     cost_cents: Decimal
     estimated: bool
+
+
+class Recover(Message[None], frozen=True, kw_only=True):
+    """Internal: mend what an earlier process left behind."""

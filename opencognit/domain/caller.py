@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from opencognit.domain.instants import Instant
-from opencognit.domain.message import Entity, Message, Name, Success
+from opencognit.domain.message import Entity, Message, Name
 from opencognit.domain.wire_names import FIELDS, ROLES
 
 
@@ -98,7 +98,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     role: CompanyRole
 
 
-class Register(Message[User], frozen=True, kw_only=True):
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """The answer to whoever registers or signs in."""
+
+    token: str
+    user: User
+
+
+class Register(Message[SignedIn], frozen=True, kw_only=True):
     """Open an account. The first one is the server's admin."""
 
     user_id: str
@@ -106,9 +113,10 @@ class Register(Message[User], frozen=True, kw_only=True):
     email: str
     password_hash: str
     session: Session
+    token: str
 
 
-class ChangePassword(Message[Success], frozen=True, kw_only=True):
+class ChangePassword(Message[list[Session]], frozen=True, kw_only=True):
     """Set a new password and end all sessions of the user."""
 
     user_id: str
@@ -121,7 +129,7 @@ class OpenSession(Message[Session], frozen=True, kw_only=True):
     session: Session
 
 
-class CloseSessions(Message[Success], frozen=True, kw_only=True):
+class CloseSessions(Message[list[Session]], frozen=True, kw_only=True):
     """Revoke one session, or all of a subject's."""
 
     session_id: str | None = None

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from opencognit.domain.caller import SYSTEM, Caller
+from opencognit.domain.instants import Instant
+from opencognit.domain.message import encode
+from opencognit.domain.records import Answer
 
 
 class PendingAnswer:
@@ -26,12 +29,27 @@ class PendingAnswer:
         self.seal = seal
         self.saved = False
 
+    def record(self, reply: object, now: Instant) -> Answer:
+        """The answer as the store keeps it."""
+        body = encode(reply)
+        return Answer(
+            caller=self.caller,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            status=self.status,
+            body=self.seal(body) if self.seal else body,
+            sealed=self.seal is not None,
+            created_at=now,
+        )
+
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Goes with a message in its envelope."""
 
     caller: Caller = SYSTEM
     request_id: str | None = None
+    company_id: str | None = None
+    """The company that the request is about; new entities are made in it."""
     expected_version: int | None = None
     """The version that the entity must have (`If-Match`)."""
     answer: PendingAnswer | None = None

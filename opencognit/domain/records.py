@@ -107,6 +107,13 @@ class CompanyErased(msgspec.Struct, frozen=True):
     company_id: str
 
 
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """What is older than this may go."""
+
+    sessions_before: Instant
+    answers_before: Instant
+
+
 Record: TypeAlias = (
     Comment
     | Run
@@ -121,6 +128,7 @@ Record: TypeAlias = (
     | AgentSecrets
     | Answer
     | CompanyErased
+    | Expired
 )
 
 

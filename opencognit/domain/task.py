@@ -250,3 +250,7 @@ class AddComment(Message[Comment], frozen=True, kw_only=True):
 
 class TimerDue(Message[None], frozen=True, kw_only=True):
     """Internal: the lease or the wait for the next attempt has run out."""
+
+
+class ServeQueue(Message[None], frozen=True, kw_only=True):
+    """Internal: the lock is free, and someone waits for it."""

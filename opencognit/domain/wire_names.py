@@ -1,7 +1,8 @@
 """The glossary: every German word that crosses the wire, and the only place in the code where one stands.
 
-`FIELDS` renames struct fields (given to each struct by `rename=`), `EVENT_FIELDS` those of event data, where the
-contract uses other names, `VALUES` are words inside values, and `PATHS` are the words of URLs.
+`FIELDS` renames struct fields (given to each struct by `rename=`), `EVENT_FIELDS` those of event data, where
+the contract uses other names, `ADAPTER_FIELDS` those that adapters read and send, `VALUES` are words inside
+values, and `PATHS` are the words of URLs.
 """
 
 FIELDS = {
@@ -82,6 +83,9 @@ FIELDS = {
     "actor_id": "akteurId",
     "actor_name": "akteurName",
     "action": "aktion",
+    "active_agents": "aktiveAgenten",
+    "open_tasks": "offeneAufgaben",
+    "heartbeats_today": "heartbeatsHeute",
     "entity_type": "entitaetTyp",
     "entity_id": "entitaetId",
 }
@@ -103,6 +107,27 @@ EVENT_FIELDS = {
 }
 """Fields of the events whose data speak of `taskId` and `agentId`."""
 
+ADAPTER_FIELDS = {
+    **FIELDS,
+    "agent_id": "agentId",
+    "blocker_results": "ergebnisseDerBlocker",
+    "callback": "rueckruf",
+    "command": "befehl",
+    "comments": "kommentare",
+    "company": "unternehmen",
+    "headers": "kopfzeilen",
+    "max_steps": "maxSchritte",
+    "max_tokens": "maxTokens",
+    "model": "modell",
+    "network": "netz",
+    "time_limit": "zeitlimitSek",
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cache_read_tokens": "cacheReadTokens",
+    "cache_write_tokens": "cacheWriteTokens",
+}
+"""Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
+
 ROLES = {"owner": "eigentuemer", "member": "mitglied", "observer": "beobachter", "admin": "admin"}
 """Roles of people, in a company and on the server."""
 
@@ -122,5 +147,8 @@ PATHS = {
     "tasks": "aufgaben",
     "comments": "kommentare",
     "approvals": "genehmigungen",
+    "approve": "genehmigen",
+    "reject": "ablehnen",
+    "callback": "rueckruf",
 }
 """Words of paths."""

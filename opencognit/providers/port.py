@@ -1,8 +1,8 @@
-"""The port behind which every adapter does an agent's work, and the table that finds one by its name.
+"""The port behind which every adapter does an agent's work.
 
-An adapter is given a `WorkOrder` and a `Toolbox`; it works, calls tools of the toolbox on the way, and returns an
-`Outcome`. It knows nothing of locks, actors or the store. Cancelling its coroutine must end all that it started
-(a process group, a connection) before the coroutine ends.
+An adapter is given a `WorkOrder` and a `Toolbox`; it works, calls tools of the toolbox on the way, and
+returns an `Outcome`. It knows nothing of locks, actors or the store. Cancelling its coroutine must end all
+that it started (a process group, a connection) before the coroutine ends.
 """
 
 from collections.abc import Mapping
@@ -45,8 +45,12 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the work ended. An adapter returns it for success and for a failure of the work itself.
 
-    A failure has `error` set: one sentence for a person. What went wrong on the way to the work (network, 429)
-    is raised as `ProviderFailed`.
+    A failure has `error` set: one sentence for a person. What went wrong on the way to the work (network,
+    429) is raised as `ProviderFailed`.
+
+    `usage` and `cost_cents` are what was not given to `Toolbox.book` yet, so that each token is reported
+    once: an adapter that books each call returns none, one that learns the cost with the answer returns it
+    here.
     """
 
     result: str | None = None
@@ -58,20 +62,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cost_estimated: bool = False
     model: str | None = None
     status: str = "done"
-    """What the task should become on success: `done` or `in_review`; `blocked` when it waits for a person."""
+    """What the task should become on success: `done` or `in_review`; `blocked` when it waits for a person;
+    `todo` when the adapter found `Toolbox.stopping()` true and gave the task back between two steps."""
 
 
-class ProviderFailed(Exception):  # noqa: N818 - named for what happened, as all errors here
+class ProviderFailed(Exception):
     """The work could not be done, for a reason outside of it.
 
     Attributes:
         transient: whether trying again later may help.
         retry_after: seconds that the provider asked us to wait; None where it said nothing.
-        partial: what was used and paid until then.
+        partial: what was used and paid until then, as far as it was not booked; an estimate where a call was
+            made and its answer lost.
     """
 
     def __init__(
-        self, message: str, *, transient: bool, retry_after: float | None = None, partial: Outcome | None = None
+        self,
+        message: str,
+        *,
+        transient: bool,
+        retry_after: float | None = None,
+        partial: Outcome | None = None,
     ) -> None:
         super().__init__(message)
         self.transient = transient
@@ -92,7 +103,11 @@ class Callback(Protocol):
 
 
 class Toolbox(Protocol):
-    """What an agent may do beside its answer; every call is an actor message that is checked like any other."""
+    """What an agent may do beside its answer; every call is an actor message that is checked like any other.
+
+    A refusal is raised as a `DomainError`. An adapter may tell it to its model, except `NotLockHolder` and
+    `StaleToken`, which it lets through: the run has lost its task and ends.
+    """
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""

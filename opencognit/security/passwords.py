@@ -1,7 +1,7 @@
 """Passwords, kept as bcrypt hashes and worked out on two threads of their own.
 
-Each password is hashed with SHA-256 first, so that bcrypt, which takes 72 bytes, still sees all of it. One hash takes
-about 0.2 s of a core by design: it never runs on the event loop, and only so many may wait.
+Each password is hashed with SHA-256 first, so that bcrypt, which takes 72 bytes, still sees all of it. One
+hash takes about 0.2 s of a core by design: it never runs on the event loop, and only so many may wait.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ THREADS: Final = 2
 MAX_WAITING: Final = 64
 """Hashes that may wait for a thread: some 7 s of work. More are refused."""
 
-# Keyed by purpose: a plain SHA-256 could be tested against digests that leaked elsewhere, without their passwords.
+# Keyed by purpose: a plain SHA-256 could be tested against digests that leaked elsewhere, without knowing
+# their passwords.
 _PURPOSE: Final = b"opencognit password 1"
 
 Result = TypeVar("Result")

@@ -1,12 +1,13 @@
 """The signed tokens of users and agents: JWT, HS256 and nothing else.
 
-A token says who asks and until when. Whether it was revoked is not in it: the caller looks up its session (`jti`).
+A token says who asks and until when. Whether it was revoked is not in it: the caller looks up its session
+(`jti`).
 """
 
 import re
 from datetime import UTC, datetime
 from math import ceil
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import jwt
 import msgspec
@@ -28,8 +29,8 @@ CACHED_TOKENS: Final = 10_000
 
 _ALGORITHM: Final = "HS256"
 
-# Three parts in base64url, the last of 32 bytes in its one canonical spelling (its last character has two spare
-# bits). So one session has one token text, and no decoder sees what lies outside the alphabet.
+# Three parts in base64url, the last of 32 bytes in its one canonical spelling (its last character has two
+# spare bits). So a token has one text only, and no decoder sees what lies outside the alphabet.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -100,7 +101,7 @@ class Tokens:
         """What the token says, once its signature and its time have been checked.
 
         Raises:
-            NotAuthenticated: it is malformed, forged, signed in any other way, or expired. Which, is not told.
+            NotAuthenticated: it is malformed, forged, signed in another way, or expired; which, is not told.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -115,30 +116,33 @@ class Tokens:
         if len(token) > MAX_TOKEN_CHARS or _SHAPE.fullmatch(token) is None:
             raise NotAuthenticated
         try:
-            unchecked = jwt.decode(token, self._key, algorithms=[_ALGORITHM], options=_OPTIONS)
-            payload = msgspec.convert(unchecked, _Payload)
-        # RecursionError: a header of brackets alone is parsed before the signature is looked at.
+            payload = msgspec.convert(self._signed(token), _Payload)
+        # RecursionError: a header of brackets alone is parsed before the signature is looked at, and not all
+        # releases of pyjwt take care of it.
         except (jwt.PyJWTError, msgspec.ValidationError, RecursionError) as error:
             raise NotAuthenticated from error
         return _claims(payload)
 
+    def _signed(self, token: str) -> dict[str, Any]:
+        # The claims are for `_Payload` to check, and the time for the caller: pyjwt would ask the wall clock.
+        return jwt.decode(
+            token,
+            self._key,
+            algorithms=[_ALGORITHM],
+            options={
+                "require": ["exp", "iat", "sub", "jti", "typ"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+
     def _remember(self, token: str, claims: Claims, now: Instant) -> None:
         if claims.expires_at <= now:
             return
-        while len(self._verified) >= self._room:
+        if len(self._verified) >= self._room:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = claims
-
-
-# The signature is pyjwt's to check, the claims are `_Payload`'s, and the time is the caller's: pyjwt would ask the
-# wall clock.
-_OPTIONS: Final[jwt.types.Options] = {
-    "verify_signature": True,
-    "verify_exp": False,
-    "verify_iat": False,
-    "verify_nbf": False,
-    "require": ["exp", "iat", "sub", "jti", "typ"],
-}
 
 
 def _claims(payload: _Payload) -> Claims:

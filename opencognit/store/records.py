@@ -167,6 +167,11 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
 
+def _expired(cursor: Cursor, expired: records.Expired) -> None:
+    cursor.execute("DELETE FROM sessions WHERE expires_at <= ?", (expired.sessions_before,))
+    cursor.execute("DELETE FROM answers WHERE created_at <= ?", (expired.answers_before,))
+
+
 WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     Comment: _comment,
     Run: _run,
@@ -181,5 +186,6 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.AgentSecrets: _agent_secrets,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,
+    records.Expired: _expired,
 }
 """Every record, by its type. They are written after the snapshots of their unit."""

@@ -1,0 +1,175 @@
+"""The `Company`: its profile and its members, and the one who frees tasks when what they wait for is done.
+
+Blockers are resolved here, one at a time for each company, so that tasks freed together are told of in one event and
+each of them once.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.domain.agent import DeleteAgent, Wake
+from opencognit.domain.caller import CompanyRole, Member
+from opencognit.domain.company import (
+    AddMember,
+    Company as State,
+    CompanyStatus,
+    CreateCompany,
+    DeleteCompany,
+    RemoveMember,
+    ResolveBlocker,
+    UpdateCompany,
+)
+from opencognit.domain.errors import Duplicate, InvalidStatus, NotFound, ValidationFailed
+from opencognit.domain.events import TasksUnblocked
+from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.message import Success
+from opencognit.domain.records import CompanyErased, Membership
+from opencognit.domain.run import RunSource
+from opencognit.domain.task import TaskStatus, Unblock
+from opencognit.domain.wire_names import FIELDS
+
+CompanyMessage = CreateCompany | UpdateCompany | DeleteCompany | AddMember | RemoveMember | ResolveBlocker
+
+
+class Company(PersistentActor[State]):
+    """One company."""
+
+    kind = COMPANY
+    protocol = CompanyMessage
+
+    # Profile
+
+    async def create_company(self, message: CreateCompany) -> State:
+        """Found this company; the caller owns it."""
+        if self.state is not None:
+            raise Duplicate
+        self._check_work_dir(message.work_dir)
+        parts: list[Any] = [self.entry(self.id, "company.created", f"Founded {message.name}")]
+        owner = self.asked_by.caller.id
+        if owner is not None:
+            parts.append(Membership(company_id=self.id, user_id=owner, role=CompanyRole.OWNER))
+        company = await self.persist(State(id=self.id, **asdict(message)), *parts)
+        if owner is not None:
+            self.system.directory.set_role(self.id, owner, CompanyRole.OWNER)
+        return company
+
+    async def update_company(self, message: UpdateCompany) -> State:
+        """Change what the message names. Only an active company's agents work."""
+        before = self.existing()
+        if message.work_dir is not UNSET:
+            self._check_work_dir(message.work_dir)
+        changes = {name: value for name, value in asdict(message).items() if value is not UNSET}
+        activity = self.entry(self.id, "company.updated", f"Changed {before.name}", fields=sorted(changes))
+        company = await self.persist(replace(before, **changes), activity)
+        if company.status is not before.status:
+            await self._follow_status(company)
+        return company
+
+    async def delete_company(self, _message: DeleteCompany) -> Success:
+        """End all its runs and erase all that belongs to it."""
+        done = Success()
+        for agent_id in await self.system.store.queries.agent_ids(self.id):
+            heartbeat = self.system.runs.of_agent(agent_id)
+            await self.system.ask(AGENT, agent_id, DeleteAgent(), origin=replace(self.asked_by, answer=None, expected_version=None))
+            if heartbeat is not None:
+                await heartbeat.ended()
+        await self.erase(CompanyErased(self.id), reply=done)
+        self.system.directory.forget_company(self.id)
+        self.system.drop_company(self.id)
+        return done
+
+    # Members
+
+    async def add_member(self, message: AddMember) -> Member:
+        """Take a user in, or give a member another role.
+
+        Raises:
+            ValidationFailed: neither id nor e-mail is given, or nobody has it.
+            InvalidStatus: the last owner would become something else.
+        """
+        company = self.existing()
+        directory = self.system.directory
+        user = directory.user(message.user_id) if message.user_id else None
+        if user is None and message.email is not None:
+            user = directory.user_by_email(message.email)
+        if user is None:
+            raise ValidationFailed.of(FIELDS["user_id"], "name a registered user by id or e-mail")
+        if message.role is not CompanyRole.OWNER:
+            self._refuse_losing_the_last_owner(user.id)
+        member = Member(
+            user_id=user.id, company_id=self.id, name=user.name, email=user.email, role=message.role
+        )
+        await self.append(
+            Membership(company_id=self.id, user_id=user.id, role=message.role),
+            self.entry(self.id, "company.member_added", f"{user.name} is {message.role} of {company.name}"),
+            reply=member,
+        )
+        directory.set_role(self.id, user.id, message.role)
+        return member
+
+    async def remove_member(self, message: RemoveMember) -> Success:
+        """Put a member out.
+
+        Raises:
+            NotFound: no such member.
+            InvalidStatus: it is the last owner.
+        """
+        directory = self.system.directory
+        if message.user_id not in directory.members(self.id):
+            raise NotFound("Member not found")
+        self._refuse_losing_the_last_owner(message.user_id)
+        await self.append(
+            Membership(company_id=self.id, user_id=message.user_id, role=None),
+            self.entry(self.id, "company.member_removed", "A member has left", userId=message.user_id),
+            reply=Success(),
+        )
+        directory.set_role(self.id, message.user_id, None)
+        return Success()
+
+    # Dependencies
+
+    async def resolve_blocker(self, message: ResolveBlocker) -> None:
+        """A task is over: free those that waited for it alone, and tell of all of them at once."""
+        if self.state is None:
+            return
+        waiting = await self.system.store.queries.waiting_for(message.task_id)
+        if message.outcome == TaskStatus.CANCELLED:
+            if waiting:
+                text = "A task was cancelled that others wait for; they stay blocked"
+                await self.append(self.entry(self.id, "task.blocker_cancelled", text, taskIds=waiting))
+            return
+        unblock = Unblock(blocker_id=message.task_id, deleted=message.outcome == "deleted")
+        freed = [
+            task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None
+        ]
+        if freed:
+            await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))
+
+    # Below: what the handlers share
+
+    async def _follow_status(self, company: State) -> None:
+        """Paused: steps under way may end, nothing new starts. Active again: everyone looks at the inbox."""
+        for agent_id in await self.system.store.queries.agent_ids(self.id):
+            if company.status is CompanyStatus.ACTIVE:
+                self.system.tell(AGENT, agent_id, Wake(source=RunSource.AUTOMATION), internal=True)
+            elif (heartbeat := self.system.runs.of_agent(agent_id)) is not None:
+                heartbeat.stop()
+
+    def _refuse_losing_the_last_owner(self, user_id: str) -> None:
+        members: Mapping[str, CompanyRole] = self.system.directory.members(self.id)
+        owners = [member for member, role in members.items() if role is CompanyRole.OWNER]
+        if owners == [user_id]:
+            raise InvalidStatus("A company keeps at least one owner")
+
+    def _check_work_dir(self, folder: object) -> None:
+        """Agents run commands there, so the server's configuration says which folders may be named."""
+        if not isinstance(folder, str):
+            return
+        path = Path(folder).resolve()
+        if not any(path.is_relative_to(allowed.resolve()) for allowed in self.system.limits.work_dirs):
+            raise ValidationFailed.of(FIELDS["work_dir"], "is not below a folder that agents.work_dirs allows")

@@ -1,0 +1,116 @@
+"""The `EventHub`: takes every committed event, in order, and hands it to those who follow and may see it.
+
+Nobody waits for a slow follower: each has a bounded queue, and one whose queue is full is cut off.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from opencognit.actors.asyncio_actor import AsyncioActor
+from opencognit.domain.events import Published
+
+QUEUE: Final = 1000
+"""Events that a follower may be behind."""
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Told by the store: these were committed."""
+
+    events: Sequence[Published]
+
+
+class Subscription:
+    """One follower's view of the events.
+
+    Attributes:
+        companies: only these; None for all that may be seen.
+        types: only these; None for all.
+        overflowed: the follower was too slow; it gets nothing more.
+    """
+
+    def __init__(self, may_see: Callable[[str], bool], limit: int = QUEUE) -> None:
+        self.companies: frozenset[str] | None = None
+        self.types: frozenset[str] | None = None
+        self.overflowed = False
+        self._may_see = may_see
+        self._limit = limit
+        self._queue: deque[tuple[Published, bytes]] = deque()
+        self._arrived = asyncio.Event()
+
+    def wants(self, event: Published) -> bool:
+        """Whether the follower asked for such events and may see this company now."""
+        return (
+            (self.types is None or event.type in self.types)
+            and (self.companies is None or event.company_id in self.companies)
+            and self._may_see(event.company_id)
+        )
+
+    def offer(self, event: Published, message: bytes) -> None:
+        """Take the event in, or overflow."""
+        if self.overflowed or not self.wants(event):
+            return
+        if len(self._queue) >= self._limit:
+            self.overflowed = True
+            self._queue.clear()
+        else:
+            self._queue.append((event, message))
+        self._arrived.set()
+
+    async def take(self) -> list[tuple[Published, bytes]]:
+        """Wait for events; all that have come, each with its JSON. Empty after an overflow."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        taken = [item for item in self._queue if self._may_see(item[0].company_id)]
+        self._queue.clear()
+        return taken
+
+    def depth(self) -> int:
+        """How many events wait."""
+        return len(self._queue)
+
+
+class EventHub(AsyncioActor):
+    """Hands events to subscriptions.
+
+    Attributes:
+        last_seq: the number of the newest event that was handed out.
+    """
+
+    # Refusing the store's report would lose events; what is told here is already durable and counted.
+    mailbox_limit = 0
+
+    def __init__(self, last_seq: int) -> None:
+        super().__init__()
+        self.last_seq = last_seq
+        self._subscriptions: set[Subscription] = set()
+
+    def on_receive(self, message: Publish) -> None:
+        """Hand out committed events."""
+        for event in message.events:
+            self.last_seq = event.seq
+            if not self._subscriptions:
+                continue
+            text = event.message()
+            for subscription in self._subscriptions:
+                subscription.offer(event, text)
+
+    def subscribe(self, subscription: Subscription) -> int:
+        """Let a follower have all that comes after this call; returns the number of the last one before it."""
+        self._subscriptions.add(subscription)
+        return self.last_seq
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a follower."""
+        self._subscriptions.discard(subscription)
+
+    def leave(self) -> None:
+        """End: nothing more is committed."""
+        self._end()
+
+    def followers(self) -> int:
+        """How many follow."""
+        return len(self._subscriptions)

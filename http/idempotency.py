@@ -1,0 +1,96 @@
+"""`Idempotency-Key`: one effect, and the same answer again for 24 hours, across a restart.
+
+The answer is saved in the same commit as the change wherever one actor makes it; where several do, right after it. Two
+requests with one key at once: the second waits for the first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from opencognit.domain.caller import Caller
+from opencognit.domain.errors import IdempotencyConflict, ValidationFailed
+from opencognit.domain.instants import after
+from opencognit.domain.origin import PendingAnswer
+from opencognit.domain.records import Answer, Unit
+from opencognit.http.answering import json_answer
+from opencognit.http.route import Route
+from opencognit.runtime import ANSWERS_KEPT, Runtime
+from opencognit.security.secrets import fingerprint
+
+LONGEST_KEY: Final = 255
+
+
+class IdempotentAnswers:
+    """Remembers first answers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._under_way: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    async def once(
+        self,
+        raw: web.Request,
+        route: Route,
+        caller: Caller,
+        work: Callable[[PendingAnswer | None], Awaitable[Any]],
+        respond: Callable[[Any], web.StreamResponse],
+    ) -> web.StreamResponse:
+        """Do the work, unless this key has had its answer.
+
+        Raises:
+            IdempotencyConflict: the key was used with another request.
+        """
+        key = raw.headers.get("Idempotency-Key")
+        if key is None or raw.method != "POST":
+            return respond(await work(None))
+        if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+            raise ValidationFailed.of("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
+        whose = (f"{caller.kind}:{caller.id}", key)
+        print_ = fingerprint(self._runtime.signing_key, raw.path_qs.encode(), await raw.read())
+        while (under_way := self._under_way.get(whose)) is not None:
+            await asyncio.shield(under_way)
+        self._under_way[whose] = done = asyncio.get_running_loop().create_future()
+        try:
+            return await self._first_or_again(whose, print_, route, work, respond)
+        finally:
+            del self._under_way[whose]
+            done.set_result(None)
+
+    async def _first_or_again(
+        self,
+        whose: tuple[str, str],
+        print_: str,
+        route: Route,
+        work: Callable[[PendingAnswer | None], Awaitable[Any]],
+        respond: Callable[[Any], web.StreamResponse],
+    ) -> web.StreamResponse:
+        now = self._runtime.clock.now()
+        first = await self._runtime.queries.answer(*whose, after(now, -ANSWERS_KEPT))
+        if first is not None:
+            if first.fingerprint != print_:
+                raise IdempotencyConflict
+            return self._again(first)
+        pending = PendingAnswer(
+            caller=whose[0],
+            key=whose[1],
+            fingerprint=print_,
+            status=route.status,
+            seal=self._seal if route.secret else None,
+        )
+        result = await work(pending)
+        if not pending.saved and not isinstance(result, web.StreamResponse):
+            record = pending.record(result, self._runtime.clock.now())
+            await self._runtime.store.commit(Unit(records=(record,), now=now))
+        return respond(result)
+
+    def _seal(self, body: bytes) -> bytes:
+        return self._runtime.box.seal(body.decode()).encode()
+
+    def _again(self, answer: Answer) -> web.Response:
+        body = self._runtime.box.open(answer.body.decode()).encode() if answer.sealed else answer.body
+        response = json_answer(body, status=answer.status)
+        response.headers["Idempotency-Replayed"] = "true"
+        return response

@@ -1,0 +1,45 @@
+"""aiohttp's server with one change: what is not even HTTP is answered in our JSON form too."""
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from opencognit.clock import SystemIds
+from opencognit.domain.errors import DomainError, InternalError, ValidationFailed
+from opencognit.http.answering import refusal
+
+_ids = SystemIds()
+
+
+class JsonRequestHandler(RequestHandler):
+    """Answers a broken request line, header or body length."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to a request that reached no route; the connection is closed after it."""
+        if status >= 500:  # noqa: PLR2004 - ours
+            # The library logs it, and knows whether an answer can still be sent.
+            super().handle_error(request, status, exc, message)
+            error: DomainError = InternalError()
+        else:
+            error = ValidationFailed("This is not a valid HTTP request")
+        response = refusal(error, request_id=_ids.new_id())
+        response.force_close()
+        return response
+
+
+class JsonServer(web.AppRunner):
+    """Runs an application with `JsonRequestHandler`."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        # The library makes the handler inside `Server.__call__` and offers no other way to choose its class.
+        server.__class__ = _Server
+        return server
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return JsonRequestHandler(self, loop=self._loop, **self._kwargs)

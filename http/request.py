@@ -1,0 +1,154 @@
+"""A request that was let in: who asks, about which company and entity, and the ways to the actors."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import replace
+
+from opencognit.domain.caller import Caller, CallerKind
+from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.kinds import Kind
+from opencognit.domain.message import Message
+from opencognit.domain.origin import Origin
+from opencognit.http.decoding import decode_body
+from opencognit.runtime import Runtime
+from opencognit.store.queries import Page
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+DEFAULT_LIMIT = 100
+LARGEST_LIMIT = 500
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of a list, on its way to the client."""
+
+    page: Page
+    limit: int
+    offset: int
+
+
+class Request:
+    """What a route works with.
+
+    Attributes:
+        raw: aiohttp's request.
+        runtime: everything behind HTTP.
+        caller: who asks, from the token.
+        company_id: the company that the request is about; empty for routes without one.
+        subject: the committed state of what `{id}` names; None for routes without one.
+        origin: goes with every message.
+    """
+
+    def __init__(
+        self, raw: web.Request, runtime: Runtime, *, caller: Caller, company_id: str, subject: Any, origin: Origin
+    ) -> None:
+        self.raw = raw
+        self.runtime = runtime
+        self.caller = caller
+        self.company_id = company_id
+        self.subject = subject
+        self.origin = origin
+
+    @property
+    def id(self) -> str:
+        """What `{id}` in the path names."""
+        return self.raw.match_info["id"].lower()
+
+    @property
+    def agent_id(self) -> str | None:
+        """The calling agent; None where a person calls."""
+        return self.caller.id if self.caller.kind is CallerKind.AGENT else None
+
+    async def body(self, wanted: type[T]) -> T:
+        """The body, decoded and checked.
+
+        Raises:
+            ValidationFailed: it is not JSON, or not of this form.
+            UnsupportedMediaType: it says that it is something other than JSON.
+        """
+        return await decode_body(self.raw, wanted)
+
+    async def ask(self, kind: Kind[Any], message: Message[R], *, entity_id: str | None = None, wait: float = 0) -> R:
+        """Ask the actor of the subject, or another one.
+
+        Args:
+            kind: which kind of actor.
+            message: what is asked.
+            entity_id: another than `{id}`.
+            wait: seconds that the answer may take beyond the usual.
+        """
+        system = self.runtime.system
+        return await system.ask(
+            kind,
+            entity_id or self.id,
+            message,
+            origin=self.origin,
+            deadline=system.limits.ask_deadline + wait,
+        )
+
+    async def create(self, kind: Kind[Any], message: Message[R]) -> R:
+        """Ask a new actor to come into being."""
+        origin = replace(self.origin, expected_version=None)
+        return await self.runtime.system.ask(kind, self.runtime.ids.new_id(), message, origin=origin)
+
+    def act_as(self, agent_id: str) -> None:
+        """Refuse an agent that wants to act as another one.
+
+        Raises:
+            Forbidden: it does.
+        """
+        if self.agent_id is not None and self.agent_id != agent_id.lower():
+            raise Forbidden("An agent acts only as itself")
+
+    # Query parameters
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters."""
+        return self.raw.query
+
+    def known_query(self, *names: str) -> None:
+        """Refuse parameters that nobody reads: a misspelt filter must not show everything.
+
+        Raises:
+            ValidationFailed: there is another one.
+        """
+        for name in self.query:
+            if name not in names:
+                raise ValidationFailed.of(name, f"is not one of {', '.join(names)}")
+
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        """A number from the query.
+
+        Raises:
+            ValidationFailed: it is none, or outside the bounds.
+        """
+        text = self.query.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text) if text.isascii() else float("nan")
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise ValidationFailed.of(name, f"must be a number from {least:g} to {most:g}")
+        return value
+
+    def paging(self) -> tuple[int, int]:
+        """(limit, offset) of a list.
+
+        Raises:
+            ValidationFailed: one is no whole number, or outside its bounds.
+        """
+        numbers: tuple[float, float] = (
+            self.number("limit", DEFAULT_LIMIT, least=1, most=LARGEST_LIMIT),
+            self.number("offset", 0, least=0, most=2**53),
+        )
+        for name, value in zip(("limit", "offset"), numbers, strict=True):
+            if value != int(value):
+                raise ValidationFailed.of(name, "must be a whole number")
+        return int(numbers[0]), int(numbers[1])

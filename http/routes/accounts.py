@@ -1,0 +1,148 @@
+"""Registering, signing in and out, the profile, and the password."""
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from opencognit.domain.caller import (
+    ChangePassword,
+    CloseSessions,
+    OpenSession,
+    Register,
+    Session,
+    SignedIn,
+    User,
+    CallerKind,
+)
+from opencognit.domain.errors import InvalidCredentials, NotAuthenticated, Unavailable, ValidationFailed
+from opencognit.domain.instants import after
+from opencognit.domain.message import Message, Name, Success, decode, encode
+from opencognit.domain.wire_names import PATHS
+from opencognit.http.answering import COOKIE, json_answer
+from opencognit.http.request import Request
+from opencognit.http.route import Agents, Routes, Subject
+
+routes = Routes()
+
+Password = Annotated[str, msgspec.Meta(min_length=8, max_length=1024)]
+Email = Annotated[str, msgspec.Meta(max_length=320, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+AnyPassword = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class RegisterBody(Message[SignedIn], frozen=True, kw_only=True):
+    """Open an account."""
+
+    name: Name
+    email: Email
+    password: Password
+
+
+class SignInBody(Message[SignedIn], frozen=True, kw_only=True):
+    """Sign in."""
+
+    email: Annotated[str, msgspec.Meta(max_length=320)]
+    password: AnyPassword
+
+
+class PasswordBody(Message[Success], frozen=True, kw_only=True):
+    """Change the password."""
+
+    old_password: AnyPassword
+    new_password: Password
+
+
+@routes.add("POST", f"/api/auth/{PATHS['register']}", subject=Subject.PUBLIC, status=201, secret=True)
+async def register(request: Request) -> SignedIn:
+    """Open an account and sign in. The first one is the server's admin."""
+    body = await request.body(RegisterBody)
+    runtime = request.runtime
+    user_id = runtime.ids.new_id()
+    password_hash = await runtime.passwords.hash(body.password)
+    session, token = _session(request, user_id)
+    message = Register(
+        user_id=user_id,
+        name=body.name,
+        email=body.email,
+        password_hash=password_hash,
+        session=session,
+        token=token,
+    )
+    signed_in: SignedIn = await runtime.ask_accounts(message, origin=request.origin)
+    return signed_in
+
+
+@routes.add("POST", f"/api/auth/{PATHS['sign_in']}", subject=Subject.PUBLIC, secret=True)
+async def sign_in(request: Request) -> SignedIn:
+    """Sign in. Wrong e-mail and wrong password are the same answer in the same time."""
+    body = await request.body(SignInBody)
+    user = await _verified(request, body.email, body.password)
+    session, token = _session(request, user.id)
+    await request.runtime.ask_accounts(OpenSession(session=session), origin=request.origin)
+    return SignedIn(token=token, user=user)
+
+
+@routes.add("POST", f"/api/auth/{PATHS['sign_out']}", subject=Subject.SIGNED_IN, agents=Agents.COMPANY)
+async def sign_out(request: Request) -> web.Response:
+    """Revoke the token that this is asked with."""
+    message = CloseSessions(session_id=request.caller.session_id)
+    await request.runtime.ask_accounts(message, origin=request.origin)
+    response = json_answer(encode(Success()), status=200)
+    response.del_cookie(COOKIE)
+    return response
+
+
+@routes.add("GET", f"/api/auth/{PATHS['me']}", subject=Subject.SIGNED_IN)
+async def me(request: Request) -> User:
+    """Who is signed in."""
+    user = request.runtime.directory.user(request.caller.id or "")
+    if user is None:
+        raise NotAuthenticated
+    return user
+
+
+@routes.add("PUT", f"/api/auth/{PATHS['password']}", subject=Subject.SIGNED_IN)
+async def change_password(request: Request) -> Success:
+    """Set another password; all of the user's tokens are revoked, this one too."""
+    body = await request.body(PasswordBody)
+    user = await me(request)
+    await _verified(request, user.email, body.old_password)
+    if body.old_password == body.new_password:
+        raise ValidationFailed.of("neuesPasswort", "must differ from the old one")
+    password_hash = await request.runtime.passwords.hash(body.new_password)
+    message = ChangePassword(user_id=user.id, password_hash=password_hash)
+    await request.runtime.ask_accounts(message, origin=request.origin)
+    return Success()
+
+
+async def _verified(request: Request, email: str, password: str) -> User:
+    """The user, if the password is right; failures are counted for account and address."""
+    runtime, address, now = request.runtime, request.raw.remote or "", request.runtime.clock.now()
+    runtime.throttle.check(email, address, now=now)
+    known = await runtime.queries.user_by_email(email)
+    try:
+        is_right = await runtime.passwords.verify(password, known[1] if known else None)
+    except Unavailable:
+        runtime.throttle.withdrawn(email, address)
+        raise
+    if not is_right or known is None:
+        raise InvalidCredentials
+    runtime.throttle.succeeded(email, address)
+    return decode(bytes(known[0]), User)
+
+
+def _session(request: Request, user_id: str) -> tuple[Session, str]:
+    """A new session and its token; the session still has to be remembered."""
+    runtime, now = request.runtime, request.runtime.clock.now()
+    lifetime = runtime.settings.accounts.session_seconds
+    session = Session(
+        id=runtime.ids.new_id(),
+        subject_id=user_id,
+        kind=CallerKind.BOARD,
+        company_id=None,
+        expires_at=after(now, lifetime),
+    )
+    token = runtime.tokens.issue(
+        session_id=session.id, subject_id=user_id, kind="user", company_id=None, now=now, lifetime=lifetime
+    )
+    return session, token

@@ -1,0 +1,102 @@
+"""Companies, their members, and their activity."""
+
+from opencognit.domain.caller import CallerKind, Member, Right
+from opencognit.domain.company import (
+    AddMember,
+    Company,
+    CreateCompany,
+    DeleteCompany,
+    RemoveMember,
+    UpdateCompany,
+)
+from opencognit.domain.errors import NotFound
+from opencognit.domain.kinds import COMPANY
+from opencognit.domain.message import Success, encode
+from opencognit.domain.wire_names import PATHS
+from opencognit.http.request import Listing, Request
+from opencognit.http.route import Agents, Routes, Subject
+from opencognit.store.queries import Page
+
+routes = Routes()
+
+ALL = f"/api/{PATHS['companies']}"
+ONE = ALL + "/{id}"
+
+
+@routes.add("GET", ALL, subject=Subject.SIGNED_IN, agents=Agents.COMPANY)
+async def listing(request: Request) -> Listing:
+    """The companies that the caller belongs to; an admin's are all."""
+    request.known_query("limit", "offset")
+    limit, offset = request.paging()
+    caller = request.caller
+    ids: list[str] | None = None
+    if caller.kind is CallerKind.AGENT:
+        ids = [caller.company_id or ""]
+    elif not caller.is_admin:
+        ids = request.runtime.directory.companies_of(caller.id or "")
+    return Listing(await request.runtime.queries.companies(ids, limit, offset), limit, offset)
+
+
+@routes.add("POST", ALL, subject=Subject.SIGNED_IN, status=201)
+async def create(request: Request) -> Company:
+    """Found a company; the caller owns it."""
+    return await request.create(COMPANY, await request.body(CreateCompany))
+
+
+@routes.add("GET", ONE, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
+async def details(request: Request) -> Company:
+    """One company."""
+    company: Company = request.subject
+    return company
+
+
+@routes.add("PATCH", ONE, subject=Subject.COMPANY, right=Right.OWN)
+async def update(request: Request) -> Company:
+    """Change the fields present."""
+    return await request.ask(COMPANY, await request.body(UpdateCompany))
+
+
+@routes.add("DELETE", ONE, subject=Subject.COMPANY, right=Right.OWN)
+async def delete(request: Request) -> Success:
+    """Erase the company and all that belongs to it."""
+    return await request.ask(COMPANY, DeleteCompany())
+
+
+@routes.add("GET", f"{ONE}/{PATHS['activity']}", subject=Subject.COMPANY, right=Right.READ)
+async def activity(request: Request) -> Listing:
+    """What happened, newest first."""
+    request.known_query("limit", "offset")
+    limit, offset = request.paging()
+    return Listing(await request.runtime.queries.activity(request.id, limit, offset), limit, offset)
+
+
+@routes.add("GET", f"{ONE}/{PATHS['members']}", subject=Subject.COMPANY, right=Right.READ)
+async def members(request: Request) -> Listing:
+    """Who belongs to the company."""
+    request.known_query("limit", "offset")
+    limit, offset = request.paging()
+    directory = request.runtime.directory
+    found = []
+    for user_id, role in directory.members(request.id).items():
+        user = directory.user(user_id)
+        if user is not None:
+            found.append(
+                Member(user_id=user_id, company_id=request.id, name=user.name, email=user.email, role=role)
+            )
+    bodies = [encode(member) for member in found[offset : offset + limit]]
+    return Listing(Page(bodies, len(found)), limit, offset)
+
+
+@routes.add("POST", f"{ONE}/{PATHS['members']}", subject=Subject.COMPANY, right=Right.OWN, status=201)
+async def add_member(request: Request) -> Member:
+    """Take a user in, or give a member another role."""
+    return await request.ask(COMPANY, await request.body(AddMember))
+
+
+@routes.add("DELETE", ONE + f"/{PATHS['members']}/{{userId}}", subject=Subject.COMPANY, right=Right.OWN)
+async def remove_member(request: Request) -> Success:
+    """Put a member out."""
+    user_id = request.raw.match_info["userId"].lower()
+    if user_id not in request.runtime.directory.members(request.id):
+        raise NotFound("Member not found")
+    return await request.ask(COMPANY, RemoveMember(user_id=user_id))

@@ -1,0 +1,43 @@
+"""Runs, and the call-backs that answer them."""
+
+import hashlib
+from typing import Any
+
+from opencognit.domain.caller import Right
+from opencognit.domain.errors import NotAuthenticated, ValidationFailed
+from opencognit.domain.message import Success
+from opencognit.domain.run import Run
+from opencognit.domain.wire_names import PATHS
+from opencognit.http.request import Request
+from opencognit.http.route import Agents, Routes, Subject
+
+routes = Routes()
+
+ONE = f"/api/{PATHS['runs']}/{{id}}"
+
+
+@routes.add("GET", ONE, subject=Subject.RUN, right=Right.READ, agents=Agents.COMPANY)
+async def details(request: Request) -> Run:
+    """One run, the present one of an agent or an ended one."""
+    run: Run = request.subject
+    return run
+
+
+@routes.add("POST", f"{ONE}/{PATHS['callback']}", subject=Subject.PUBLIC)
+async def call_back(request: Request) -> Success:
+    """Answer a run that waits for it, with the one-time token that it was sent out with.
+
+    Raises:
+        NotAuthenticated: no run waits for this token; it is no different for one that has been answered.
+    """
+    token = request.raw.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    waiting = request.runtime.system.runs.expected(request.id, hashlib.sha256(token.encode()).hexdigest())
+    if waiting is None or waiting.done():
+        raise NotAuthenticated("No run waits for an answer with this token")
+    body = await request.body(dict[str, Any])
+    if not body:
+        raise ValidationFailed("The answer is empty")
+    if waiting.done():
+        raise NotAuthenticated("This run has had its answer")
+    waiting.set_result(body)
+    return Success()

@@ -1,0 +1,151 @@
+"""The aiohttp server in front of a runtime: the table of routes, one way in, one form of errors, and draining."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.web_log import AccessLogger
+from pykka import ActorDeadError
+
+from opencognit.domain.errors import (
+    DomainError,
+    Draining,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    ValidationFailed,
+)
+from opencognit.domain.origin import PendingAnswer
+from opencognit.http.access import NOBODY, admit, caller_of
+from opencognit.http.answering import answer, refusal
+from opencognit.http.idempotency import IdempotentAnswers
+from opencognit.http.protocol import JsonServer
+from opencognit.http.route import Route, Subject
+from opencognit.http.routes import accounts, agents, approvals, companies, runs, system, tasks
+from opencognit.http.websocket import Sockets
+from opencognit.runtime import Runtime
+
+LARGEST_BODY: Final = 1024 * 1024
+RUNTIME: Final = web.AppKey("runtime", Runtime)
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+SOCKETS: Final = web.AppKey("sockets", Sockets)
+ROUTES: Final[tuple[Route, ...]] = tuple(
+    route for module in (system, accounts, companies, agents, tasks, runs, approvals) for route in module.routes.table
+)
+"""Every route there is, but `/ws`."""
+
+_log = structlog.get_logger("opencognit.http")
+
+
+def create_app(runtime: Runtime) -> web.Application:
+    """The aiohttp application for a running runtime; embed it, or use `listening`."""
+    app = web.Application(middlewares=[_in_one_form], client_max_size=LARGEST_BODY)
+    app[RUNTIME] = runtime
+    answers = IdempotentAnswers(runtime)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _entrance(route, runtime, answers))
+    app[SOCKETS] = Sockets(runtime)
+    app.router.add_get("/ws", app[SOCKETS].handle)
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def listening(runtime: Runtime, *, host: str | None = None, port: int | None = None) -> AsyncIterator[str]:
+    """Serve the runtime over HTTP while the block runs; yields the base URL.
+
+    Args:
+        runtime: a started runtime.
+        host: the address to listen on; the setting's by default.
+        port: 0 for a free one; the setting's by default.
+    """
+    settings = runtime.settings.server
+    runner = JsonServer(
+        create_app(runtime),
+        access_log=None,
+        access_log_class=AccessLogger,
+        handler_cancellation=True,
+        shutdown_timeout=settings.grace_seconds,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, host or settings.host, settings.port if port is None else port, backlog=1024)
+    try:
+        await site.start()
+        address = runner.addresses[0]
+        yield f"http://{address[0]}:{address[1]}"
+    finally:
+        runtime.draining = True
+        await runner.cleanup()
+
+
+def _entrance(
+    route: Route, runtime: Runtime, answers: IdempotentAnswers
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The one way into a route."""
+
+    async def enter(raw: web.Request) -> web.StreamResponse:
+        if runtime.draining and raw.method != "GET":
+            raise Draining
+        caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
+
+        async def work(pending: PendingAnswer | None) -> Any:
+            request = await admit(
+                route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID], answer=pending
+            )
+            return await route.handler(request)
+
+        return await answers.once(
+            raw, route, caller, work, lambda result: answer(result, status=route.status, request=raw)
+        )
+
+    return enter
+
+
+@web.middleware
+async def _in_one_form(
+    raw: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every answer has a request id, and every error the same form."""
+    request_id = raw.app[RUNTIME].ids.new_id()
+    raw[REQUEST_ID] = request_id
+    try:
+        response = await handler(raw)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the client gets an answer, the log gets the rest
+        response = refusal(_as_refusal(error, raw, request_id), request_id=request_id)
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainError:
+    match error:
+        case DomainError():
+            return error
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowed()
+        case web.HTTPRequestEntityTooLarge():
+            return PayloadTooLarge()
+        case web.HTTPNotFound():
+            return NotFound("There is nothing at this path")
+        case web.HTTPException() if error.status < 500:  # noqa: PLR2004 - the client's own fault
+            return ValidationFailed(error.reason)
+        case ActorDeadError():
+            return Unavailable()
+        case _:
+            _log.error("request_failed", request=request_id, method=raw.method, path=raw.path, exc_info=error)
+            return InternalError()
+
+
+async def _close_sockets(app: web.Application) -> None:
+    await app[SOCKETS].close()

@@ -1,0 +1,150 @@
+"""The tools that a model is given, whoever makes the model: what each takes, and what calling it does.
+
+A tool is a struct: its docstring is what the model reads, its fields are the schema, and its input is
+checked against them. All that goes wrong, short of losing the task, is told to the model, which can mend its
+call.
+"""
+
+import sys
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from opencognit.domain.errors import DomainError, NotLockHolder, StaleToken
+from opencognit.domain.message import Name
+from opencognit.providers.port import Outcome, Toolbox
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool call came to."""
+
+    text: str
+    """For the model."""
+    failed: bool = False
+    outcome: Outcome | None = None
+    """Set when the call ends the work."""
+
+
+class AgentTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The root of all tools."""
+
+    name: ClassVar[str]
+
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Do it."""
+        raise NotImplementedError
+
+
+class Comment(AgentTool, frozen=True, kw_only=True):
+    """Write a comment on the task, for the people and agents who follow it."""
+
+    name: ClassVar[str] = "comment"
+
+    text: Annotated[str, Meta(min_length=1, max_length=20_000, description="The comment, as Markdown.")]
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Write it."""
+        await toolbox.comment(self.text)
+        return ToolAnswer(text="The comment is written.")
+
+
+class CreateSubtask(AgentTool, frozen=True, kw_only=True):
+    """Create a task below this one, for work that another agent should do or that can wait."""
+
+    name: ClassVar[str] = "create_subtask"
+
+    title: Annotated[Name, Meta(description="What is to be done, in one line.")]
+    description: Annotated[
+        str | None, Meta(description="All that whoever does it needs to know, as Markdown.")
+    ] = None
+    assignee: Annotated[
+        str | None, Meta(description="Name or id of the agent who is to do it; leave out if open.")
+    ] = None
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Create it."""
+        created = await toolbox.create_subtask(
+            title=self.title, description=self.description, assignee=self.assignee
+        )
+        return ToolAnswer(text=f"Subtask {created} is created.")
+
+
+class AskForApproval(AgentTool, frozen=True, kw_only=True):
+    """Ask the board to approve what you must not decide alone. Ends your work on the task for now."""
+
+    name: ClassVar[str] = "ask_for_approval"
+
+    title: Annotated[Name, Meta(description="What is to be approved, in one line.")]
+    description: Annotated[
+        str, Meta(min_length=1, max_length=20_000, description="What would be done, why, and at what cost.")
+    ]
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Ask, and let the task wait."""
+        await toolbox.request_approval(title=self.title, description=self.description)
+        return ToolAnswer(text="The board is asked.", outcome=Outcome(status="blocked"))
+
+
+class Finish(AgentTool, frozen=True, kw_only=True):
+    """Hand in the result of the task. Ends your work on it."""
+
+    name: ClassVar[str] = "finish"
+
+    result: Annotated[
+        str, Meta(min_length=1, max_length=200_000, description="The whole result, as Markdown.")
+    ]
+    status: Annotated[
+        Literal["done", "in_review"], Meta(description="in_review if a person should look at it first.")
+    ] = "done"
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Nothing more: the outcome says it all."""
+        return ToolAnswer(
+            text="The result is handed in.", outcome=Outcome(result=self.result, status=self.status)
+        )
+
+
+# The order is part of the prompt, and with it of what the provider's cache recognises.
+TOOLS: tuple[type[AgentTool], ...] = (Comment, CreateSubtask, AskForApproval, Finish)
+
+_BY_NAME = {tool.name: tool for tool in TOOLS}
+
+
+@cache
+def input_schema(tool: type[AgentTool]) -> dict[str, Any]:
+    """The JSON Schema of a tool's input."""
+    _, components = msgspec.json.schema_components([tool])
+    schema = dict(components[tool.__name__])
+    del schema["title"]
+    return schema
+
+
+async def call_tool(name: str, arguments: object, toolbox: Toolbox) -> ToolAnswer:
+    """Call a tool as a model asked for it.
+
+    Raises:
+        NotLockHolder: the run has lost its task.
+        StaleToken: likewise.
+    """
+    tool = _BY_NAME.get(name)
+    if tool is None:
+        return ToolAnswer(text=f"There is no tool {name!r}.", failed=True)
+    try:
+        return await msgspec.convert(arguments, tool).call(toolbox)
+    except msgspec.ValidationError as error:
+        return ToolAnswer(text=f"The input is not valid: {error}", failed=True)
+    except (NotLockHolder, StaleToken):
+        raise
+    except DomainError as error:
+        return ToolAnswer(text=f"Refused: {error.message}", failed=True)

@@ -1,0 +1,434 @@
+"""The `Runtime`: puts clock, store, actors and server together, and is what a program embeds.
+
+    async with Runtime(data="company-data") as runtime:
+        company = await runtime.create_company(name="Acme")
+        agent = await runtime.create_agent(company.id, name="Ada", role="Engineer")
+        task = await runtime.create_task(company.id, title="Build it", assignee_id=agent.id)
+        async for event in runtime.events():
+            print(event.type, event.data)
+
+Programs without asyncio use `BlockingRuntime`. Everything that a program does here is the same message to the same
+actor as over HTTP.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import IO, Any, Final, Self, TypeVar
+
+import msgspec
+import structlog
+
+from opencognit.actors.accounts import Accounts
+from opencognit.actors.agent import Agent as AgentActor
+from opencognit.actors.approval import Approval as ApprovalActor
+from opencognit.actors.company import Company as CompanyActor
+from opencognit.actors.event_hub import EventHub, Publish, Subscription
+from opencognit.actors.mailbox import Envelope
+from opencognit.actors.ports import Surroundings
+from opencognit.actors.system import ActorSystem
+from opencognit.actors.task_lock import TaskLock
+from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
+from opencognit.domain.agent import Agent, CreateAgent, Wake
+from opencognit.domain.caller import User
+from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
+from opencognit.domain.directory import Directory
+from opencognit.domain.errors import DeadlineExceeded, MailboxFull, NotFound, StorageUnavailable, ValidationFailed
+from opencognit.domain.events import Published
+from opencognit.domain.instants import after, instant
+from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.message import Message, decode, encode
+from opencognit.domain.origin import INSIDE, Origin
+from opencognit.domain.records import Expired, Unit
+from opencognit.domain.task import FINISHED, CreateTask, Task
+from opencognit.domain.wire_names import FIELDS
+from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.command_line import BashProvider
+from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.port import Provider
+from opencognit.providers.prices import PriceList
+from opencognit.providers.table import providers_by_name
+from opencognit.security.agent_secrets import AgentSecretKeeper
+from opencognit.security.passwords import Passwords
+from opencognit.security.secrets import SecretBox, load_or_create_key
+from opencognit.security.throttle import SignInThrottle
+from opencognit.security.tokens import Tokens
+from opencognit.settings import Settings
+from opencognit.store.queries import Queries
+from opencognit.store.store import Store
+
+R = TypeVar("R")
+
+ACTORS: Final = {
+    "company": CompanyActor,
+    "agent": AgentActor,
+    "task_lock": TaskLock,
+    "approval": ApprovalActor,
+}
+HOUSEKEEPING: Final = 600.0
+"""Seconds between two clean-ups of what has expired."""
+ANSWERS_KEPT: Final = 24 * 3600.0
+"""Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
+
+_log = structlog.get_logger("opencognit")
+
+
+class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """Figures of the whole server."""
+
+    active_agents: int
+    """Agents that are idle or running."""
+    open_tasks: int
+    """Tasks that are neither done nor cancelled."""
+    heartbeats_today: int
+    """Runs that began since midnight UTC."""
+
+
+class Runtime:
+    """A company runtime in this process.
+
+    Args:
+        data: the folder of the database and the keys; None for one that is gone afterwards.
+        settings: all settings; the defaults and the environment if None.
+        clock: where the time comes from; the machine's by default.
+        ids: where ids and secrets come from.
+        providers: adapters by `verbindungsTyp`, beside or instead of the built-in ones.
+
+    Attributes:
+        system: the actors.
+        directory: who belongs where.
+        hub: the events.
+        data: the data folder.
+    """
+
+    system: ActorSystem
+    hub: EventHub
+
+    def __init__(
+        self,
+        data: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self.directory = Directory()
+        self.draining = False
+        self.clock: Clock
+        self.ids: IdSource = ids or SystemIds()
+        self.passwords: Passwords
+        self.tokens: Tokens
+        self.box: SecretBox
+        self.signing_key: bytes
+        self.throttle = SignInThrottle()
+        self._wanted_clock = clock
+        self._own_providers = providers or {}
+        self._temporary = TemporaryDirectory(prefix="opencognit-") if data is None else None
+        self.data = Path(self._temporary.name if self._temporary else str(data)).absolute()
+        self._stack = AsyncExitStack()
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Drain: end the heartbeats, give their locks back, commit what waits, close everything."""
+        self.draining = True
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._temporary is not None:
+            self._stack.callback(self._temporary.cleanup)
+        self._stack.callback(_release, _claim(self.data))
+        self.clock = self._wanted_clock or SystemClock()
+        self._open_keys()
+        store = await Store.open(
+            self.data / "opencognit.db",
+            publish=self._publish,
+            allow_old_sqlite=self.settings.store.allow_old_sqlite,
+        )
+        self._stack.push_async_callback(store.close)
+        self.store = store
+        _, last_seq = await store.queries.event_range()
+        self.hub = EventHub.spawn(last_seq)
+        self._stack.callback(self.hub.leave)
+        self.providers = {**self._built_in_providers(), **self._own_providers}
+        self._stack.push_async_callback(self._close_providers)
+        await self._load_directory()
+        self.system = self._make_system()
+        self._stack.push_async_callback(self.system.close)
+        self.accounts = Accounts.spawn(self.system)
+        await self._recover()
+        self._stack.push_async_callback(self._end_heartbeats)
+        self._housekeeping = self.system.keep(self._keep_house())
+
+    def _open_keys(self) -> None:
+        keys = self.data / "keys"
+        self.signing_key = load_or_create_key(keys / "tokens.key")
+        self.tokens = Tokens(self.signing_key)
+        self.box = SecretBox(load_or_create_key(keys / "secrets.key"))
+        self.passwords = Passwords(self.settings.accounts.bcrypt_rounds)
+        self._stack.callback(self.passwords.close)
+
+    def _built_in_providers(self) -> Mapping[str, Provider]:
+        wanted = self.settings.agents
+        return providers_by_name(
+            BashProvider(
+                enabled=wanted.bash_enabled,
+                sandbox=wanted.bash_sandbox,
+                memory_mb=wanted.bash_memory_mb,
+                hidden=(self.data,),
+            ),
+            HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
+            ClaudeProvider(
+                api_key_for=_key_from_environment,
+                base_url=wanted.anthropic_base_url or None,
+                prices=PriceList(),
+            ),
+        )
+
+    def _make_system(self) -> ActorSystem:
+        surroundings = Surroundings(
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            directory=self.directory,
+            providers=self.providers,
+            secrets=AgentSecretKeeper(self.box),
+            limits=self.settings.limits(agents_folder=self.data / "agents"),
+        )
+        return ActorSystem(surroundings, ACTORS)
+
+    async def _load_directory(self) -> None:
+        queries = self.store.queries
+        self.directory.load(
+            users=[decode(body, User) for body in await queries.users()],
+            sessions=await queries.sessions(self.clock.now()),
+            memberships=await queries.memberships(),
+        )
+
+    async def _recover(self) -> None:
+        """Wake all with something due, so that what was interrupted goes on and what expired is freed."""
+        queries = self.store.queries
+        for task_id in await queries.tasks_with_timer():
+            self.system.wake(TASK_LOCK, task_id)
+        for company_id, task_id, outcome in await queries.finished_blockers_still_open():
+            self.system.tell(
+                COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True
+            )
+        for agent_id in await queries.agents_to_wake():
+            self.system.wake(AGENT, agent_id)
+
+    async def _end_heartbeats(self) -> None:
+        heartbeats = self.system.runs.all()
+        for heartbeat in heartbeats:
+            heartbeat.cancel()
+        if heartbeats:
+            ends = [asyncio.ensure_future(heartbeat.ended()) for heartbeat in heartbeats]
+            await asyncio.wait(ends, timeout=self.settings.server.grace_seconds)
+
+    async def _keep_house(self) -> None:
+        while True:
+            now = self.clock.now()
+            expired = Expired(sessions_before=now, answers_before=after(now, -ANSWERS_KEPT))
+            try:
+                await self.store.commit(Unit(records=(expired,), now=now))
+            except StorageUnavailable as error:
+                _log.warning("housekeeping_failed", error=error.message)
+            self.directory.close_expired(now)
+            await self.system.sleep(HOUSEKEEPING)
+
+    async def _close_providers(self) -> None:
+        for provider in self.providers.values():
+            await provider.close()
+
+    def _publish(self, events: Sequence[Published]) -> None:
+        self.hub.actor_inbox.put(Envelope(Publish(events)))
+
+    # Asking
+
+    @property
+    def queries(self) -> Queries:
+        """Every question that can be asked of the store."""
+        return self.store.queries
+
+    async def ask(self, kind: Any, entity_id: str, message: Message[R], *, origin: Origin = INSIDE) -> R:
+        """Send any message to any actor; see `ActorSystem.ask`."""
+        return await self.system.ask(kind, entity_id, message, origin=origin)
+
+    async def ask_accounts(self, message: Message[R], *, origin: Origin = INSIDE) -> R:
+        """Send a message to the accounts."""
+        reply: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.accounts.actor_inbox.put(Envelope(message, reply, origin=origin))
+        return await reply
+
+    async def create_company(self, **fields: Any) -> Company:
+        """Found a company; the fields are those of `CreateCompany`. Admins see it, and whoever is made a member.
+
+        Raises:
+            ValidationFailed: a field is wrong or unknown.
+        """
+        return await self.system.ask(COMPANY, self.ids.new_id(), _made(CreateCompany, fields))
+
+    async def create_agent(self, company_id: str, **fields: Any) -> Agent:
+        """Hire an agent; the fields are those of `CreateAgent`."""
+        await self._existing_company(company_id)
+        message = _made(CreateAgent, fields)
+        return await self.system.ask(AGENT, self.ids.new_id(), message, origin=Origin(company_id=company_id))
+
+    async def create_task(self, company_id: str, **fields: Any) -> Task:
+        """Give the company a task; the fields are those of `CreateTask`."""
+        await self._existing_company(company_id)
+        message = _made(CreateTask, fields)
+        return await self.system.ask(TASK_LOCK, self.ids.new_id(), message, origin=Origin(company_id=company_id))
+
+    async def company(self, company_id: str) -> Company | None:
+        """The company's committed state."""
+        return await self.system.state(COMPANY, company_id)
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """The agent's committed state."""
+        return await self.system.state(AGENT, agent_id)
+
+    async def task(self, task_id: str) -> Task | None:
+        """The task's committed state."""
+        return await self.system.state(TASK_LOCK, task_id)
+
+    async def wake(self, agent_id: str) -> Agent:
+        """A heartbeat of this agent now."""
+        return await self.system.ask(AGENT, agent_id, Wake())
+
+    async def finished(self, task_id: str, *, timeout: float | None = None) -> Task:
+        """Wait until a task is done or cancelled.
+
+        Args:
+            task_id: which.
+            timeout: seconds to wait at most.
+
+        Raises:
+            DeadlineExceeded: it took longer.
+            NotFound: it does not exist, or was deleted.
+        """
+        changes = self.system.watch(kind=TASK_LOCK.name, entity_id=task_id)
+        try:
+            async with asyncio.timeout(timeout):
+                coming = asyncio.ensure_future(anext(changes))
+                await asyncio.sleep(0)
+                task = await self.task(task_id)
+                while task is not None and task.status not in FINISHED:
+                    task = (await coming).state  # type: ignore[assignment]
+                    coming = asyncio.ensure_future(anext(changes))
+                coming.cancel()
+        except TimeoutError as error:
+            raise DeadlineExceeded("The task is not finished yet") from error
+        finally:
+            await changes.aclose()
+        if task is None:
+            raise NotFound("Task not found")
+        return task
+
+    async def events(self, *, company_id: str | None = None, since: int | None = None) -> AsyncIterator[Published]:
+        """Committed events in order, from now on or after the number `since`.
+
+        Raises:
+            MailboxFull: the iteration fell too far behind.
+        """
+        subscription = Subscription(lambda _company_id: True)
+        subscription.companies = frozenset({company_id}) if company_id else None
+        last = self.hub.subscribe(subscription)
+        try:
+            async for event in self.replay(subscription, since=last if since is None else since, until=last):
+                yield event
+            while not subscription.overflowed:
+                for event, _ in await subscription.take():
+                    yield event
+            raise MailboxFull("This follower is too slow")
+        finally:
+            self.hub.unsubscribe(subscription)
+
+    async def replay(self, subscription: Subscription, *, since: int, until: int) -> AsyncIterator[Published]:
+        """What a subscription has missed: the kept events after `since` up to `until`, as far as it wants them."""
+        while since < until:
+            batch = await self.queries.events_after(since, until, 500)
+            for event in batch:
+                if subscription.wants(event):
+                    yield event
+            if not batch:
+                return
+            since = batch[-1].seq
+
+    async def status(self) -> ServerStatus:
+        """The figures of `GET /api/system/status`."""
+        today = datetime.fromisoformat(self.clock.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        counts = await self.queries.counts(instant(today))
+        return ServerStatus(
+            active_agents=counts.active_agents, open_tasks=counts.open_tasks, heartbeats_today=counts.runs
+        )
+
+    async def _existing_company(self, company_id: str) -> None:
+        if await self.company(company_id) is None:
+            raise NotFound("Company not found")
+
+
+M = TypeVar("M", bound=Message[Any])
+
+
+def _made(kind: type[M], fields: Mapping[str, Any]) -> M:
+    """A message from English field names, checked like one from the wire."""
+    unknown = fields.keys() - set(kind.__struct_fields__)
+    if unknown:
+        raise ValidationFailed.of(min(unknown), "is not a field of this")
+    try:
+        return decode(encode(kind(**fields)), kind)
+    except msgspec.ValidationError as error:
+        raise ValidationFailed(str(error)) from error
+
+
+def _claim(data: Path) -> IO[str]:
+    """Hold the data folder, so that no second server works on it.
+
+    Raises:
+        StorageUnavailable: another process has it.
+    """
+    file = (data / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise StorageUnavailable(
+            f"The data folder {data} is in use by another server (process {holder}); stop it, or choose another folder"
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+async def _key_from_environment(_company_id: str) -> str | None:
+    return os.environ.get("ANTHROPIC_API_KEY")
+
+
+def _release(file: IO[str]) -> None:
+    file.close()

@@ -1,0 +1,114 @@
+"""For tests of programs that embed the runtime: a clock to move by hand, and an adapter that follows a script.
+
+    clock = ManualClock()
+    worker = ScriptedProvider()
+    async with Runtime(clock=clock, providers={"scripted": worker}) as runtime:
+        ...
+        await clock.advance(300)     # the heartbeat comes
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from opencognit.clock import Timer
+from opencognit.domain.instants import Instant, Seconds, after, instant
+from opencognit.providers.port import Outcome, Toolbox, WorkOrder
+
+Script = Callable[[WorkOrder, Toolbox], Awaitable[Outcome]]
+
+
+class ManualClock:
+    """A clock that stands still until it is moved.
+
+    Args:
+        start: where it stands first.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 4, 5, 10, tzinfo=UTC)) -> None:
+        self._now = instant(start)
+        self._order = itertools.count()
+        self._due: list[tuple[Instant, int, _ManualTimer]] = []
+
+    def now(self) -> Instant:
+        """Where the clock stands."""
+        return self._now
+
+    def call_at(self, when: Instant, callback: Callable[[], None]) -> Timer:
+        """Call back when the clock is moved to or past `when`; at once, on the loop, if it has come already."""
+        timer = _ManualTimer(callback)
+        if when <= self._now:
+            asyncio.get_running_loop().call_soon(timer.fire)
+        else:
+            heapq.heappush(self._due, (when, next(self._order), timer))
+        return timer
+
+    async def advance(self, seconds: Seconds) -> None:
+        """Move the clock on, timer by timer, each at its own time; the loop runs a little after each."""
+        end = after(self._now, seconds)
+        while self._due and self._due[0][0] <= end:
+            when, _, timer = heapq.heappop(self._due)
+            if timer.cancelled:
+                continue
+            self._now = max(when, self._now)
+            timer.fire()
+            await self._let_others_run()
+        self._now = end
+        await self._let_others_run()
+
+    @staticmethod
+    async def _let_others_run() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+class _ManualTimer:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self.cancelled = False
+
+    def fire(self) -> None:
+        if not self.cancelled:
+            self.cancelled = True
+            self._callback()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class ScriptedProvider:
+    """An adapter that does as it is told.
+
+    Args:
+        script: called for each piece of work; by default all work succeeds at once.
+        name: its `verbindungsTyp`.
+
+    Attributes:
+        script: may be changed at any time.
+        orders: what it was given, in order.
+    """
+
+    may_retry = True
+
+    def __init__(self, script: Script | None = None, *, name: str = "scripted") -> None:
+        self.name = name
+        self.script = script or _succeed
+        self.orders: list[WorkOrder] = []
+
+    def validate(self, config: Mapping[str, Any]) -> None:
+        """Anything goes."""
+
+    async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        """Follow the script."""
+        self.orders.append(order)
+        return await self.script(order, toolbox)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def _succeed(order: WorkOrder, _toolbox: Toolbox) -> Outcome:
+    return Outcome(result=f"{order.title}: done")

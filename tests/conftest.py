@@ -1,0 +1,95 @@
+"""Fixtures that give running things and stop them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from opencognit.http.server import listening
+from opencognit.runtime import Runtime
+from opencognit.settings import Settings
+from opencognit.testing import ManualClock, ScriptedProvider
+from tests.builders import Api, Follower
+
+
+def quick_settings(**overrides: Any) -> Settings:
+    """The defaults with a cheap password hash; sections as keywords."""
+    sections = {"accounts": {"bcrypt_rounds": 4}, "server": {"grace_seconds": 3}}
+    for name, section in overrides.items():
+        sections[name] = {**sections.get(name, {}), **section}
+    return Settings.load(environment={}, overrides=sections)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Override in a module or class to change settings."""
+    return quick_settings()
+
+
+@pytest.fixture
+def worker() -> ScriptedProvider:
+    """The adapter `scripted`."""
+    return ScriptedProvider()
+
+
+@pytest.fixture
+async def clock() -> ManualClock | None:
+    """None: the machine's own. Override to return a `ManualClock`."""
+    return None
+
+
+@pytest.fixture
+async def runtime(
+    tmp_path: Path, settings: Settings, worker: ScriptedProvider, clock: ManualClock | None
+) -> AsyncIterator[Runtime]:
+    """A running runtime with a database of its own."""
+    async with Runtime(tmp_path / "data", settings=settings, clock=clock, providers={"scripted": worker}) as running:
+        yield running
+
+
+@pytest.fixture
+async def url(runtime: Runtime) -> AsyncIterator[str]:
+    """The base URL of a real server on a free port."""
+    async with listening(runtime, host="127.0.0.1", port=0) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+async def nobody(url: str) -> AsyncIterator[Api]:
+    """A caller without a token."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Api(session, url)
+
+
+@pytest.fixture
+async def admin(nobody: Api) -> Api:
+    """The first user: the server's admin."""
+    return await nobody.somebody("Admin")
+
+
+@pytest.fixture
+async def owner(admin: Api) -> Api:
+    """A user who is no admin; owns the companies that it makes."""
+    return await admin.somebody("Owner")
+
+
+@pytest.fixture
+async def follow() -> AsyncIterator[Callable[..., Awaitable[Follower]]]:
+    """Open a follower for a caller: `await follow(owner, since=0)`; subscribed when it returns."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(api: Api, **subscription: Any) -> Follower:
+            socket = await api.session.ws_connect(
+                api.url + "/ws", headers={"Authorization": f"Bearer {api.token}"}
+            )
+            stack.push_async_callback(socket.close)
+            follower = Follower(socket)
+            await socket.send_json({"type": "subscribe", **subscription})
+            while (await follower.next())["type"] not in ("subscribed", "resync"):
+                pass
+            return follower
+
+        yield open_one
