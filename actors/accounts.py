@@ -5,6 +5,8 @@ One actor for the whole server, so that exactly one is the first to register, wh
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from opencognit.actors.asyncio_actor import AsyncioActor
 from opencognit.domain.caller import (
     ChangePassword,
@@ -30,6 +32,7 @@ class Accounts(AsyncioActor):
         super().__init__()
         self._system = system
 
+    @override
     async def on_receive(
         self, message: Register | ChangePassword | OpenSession | CloseSessions
     ) -> SignedIn | Session | list[Session]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
+from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
-    Agent as State,
     AgentStatus,
     BookCost,
     CreateAgent,
@@ -33,6 +33,9 @@ from opencognit.domain.agent import (
     UpdateAgent,
     Wake,
     step,
+)
+from opencognit.domain.agent import (
+    Agent as State,
 )
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.errors import DomainError, Duplicate, NotFound, ValidationFailed
@@ -77,6 +80,7 @@ class Agent(PersistentActor[State]):
         super().__init__(system, entity_id)
         self._woken: RunSource | None = None
 
+    @override
     async def activated(self) -> None:
         """Set the timer; what an earlier process left behind is mended right after."""
         if self.state is None:
@@ -85,10 +89,12 @@ class Agent(PersistentActor[State]):
         if self.system.runs.of_agent(self.id) is None:
             self.tell_self(Recover())
 
+    @override
     def may_sleep(self) -> bool:
         """Not during a heartbeat."""
         return super().may_sleep() and self.system.runs.of_agent(self.id) is None
 
+    @override
     async def quarantined(self, error: BaseException) -> None:
         """Show the board that the agent failed too often."""
         await self._load()
@@ -108,7 +114,7 @@ class Agent(PersistentActor[State]):
         company_id = self.company_id()
         await self._check_superior(company_id, message.reports_to)
         self._check_adapter(message.adapter, message.adapter_config)
-        masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, None)
+        masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, before={}, sealed_before=None)
         fields = asdict(message) | {"adapter_config": masked}
         agent = State(id=self.id, company_id=company_id, **fields)
         agent = self._with_timer(agent)
@@ -138,7 +144,7 @@ class Agent(PersistentActor[State]):
             sealed = await self.system.store.queries.agent_secrets(self.id)
             secrets = self.system.surroundings.secrets
             config = changes.get("adapter_config", before.adapter_config)
-            masked, sealed = secrets.split(config, sealed)
+            masked, sealed = secrets.split(config, before=before.adapter_config, sealed_before=sealed)
             self._check_adapter(changes.get("adapter", before.adapter), secrets.join(masked, sealed))
             changes["adapter_config"] = masked
             parts.append(AgentSecrets(agent_id=self.id, company_id=before.company_id, sealed=sealed))
@@ -245,9 +251,7 @@ class Agent(PersistentActor[State]):
         if not agent.heartbeat_on or agent.status in (AgentStatus.PAUSED, AgentStatus.TERMINATED):
             return
         now = self.now()
-        await self.persist(
-            replace(agent, last_heartbeat=now, next_heartbeat=after(now, agent.heartbeat_interval))
-        )
+        await self.persist(replace(agent, last_heartbeat=now, next_heartbeat=after(now, agent.heartbeat_interval)))
         self._arm()
         if self.system.runs.of_agent(self.id) is None:
             await self._begin(RunSource.SCHEDULER)
@@ -284,7 +288,11 @@ class Agent(PersistentActor[State]):
                 started_at=self.now(),
             )
             await self._become(
-                AgentStatus.RUNNING, run, RunStarted.of(run), current_task_id=task_id, last_heartbeat=self.now()
+                AgentStatus.RUNNING,
+                run,
+                RunStarted.of(run),
+                current_task_id=task_id,
+                last_heartbeat=self.now(),
             )
             if await self._lock(run):
                 return run
@@ -355,6 +363,7 @@ class Agent(PersistentActor[State]):
 
     # Below: what the handlers share
 
+    @override
     async def persist(self, state: State, *parts: Any, reply: object = None) -> State:
         """Persist, with what was spent in an earlier month left to the ledger."""
         if self.state is not None and self.state.spent_cents == state.spent_cents:
@@ -428,11 +437,7 @@ class Agent(PersistentActor[State]):
         if superior_id == self.id:
             raise ValidationFailed.of(FIELDS["reports_to"], "an agent cannot report to itself")
         superior = await self.system.state(AGENT, superior_id)
-        if (
-            superior is None
-            or superior.company_id != company_id
-            or superior.status is AgentStatus.TERMINATED
-        ):
+        if superior is None or superior.company_id != company_id or superior.status is AgentStatus.TERMINATED:
             raise ValidationFailed.of(FIELDS["reports_to"], "is not an agent of this company")
 
     def _check_adapter(self, name: str | None, config: Mapping[str, Any]) -> None:

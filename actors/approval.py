@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from opencognit.actors.persistent_actor import PersistentActor
-from opencognit.domain.approval import Approval as State, ApprovalStatus, Decide, RequestApproval
+from opencognit.domain.approval import Approval as State
+from opencognit.domain.approval import ApprovalStatus, Decide, RequestApproval
 from opencognit.domain.errors import AlreadyDecided, DomainError, Duplicate, ValidationFailed
 from opencognit.domain.events import ApprovalNeeded, ApprovalUpdated
 from opencognit.domain.kinds import APPROVAL, TASK_LOCK

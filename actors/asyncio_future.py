@@ -241,8 +241,7 @@ def refuse_to_block() -> None:
     """Raise `WouldDeadlockError` on a thread that runs an event loop."""
     if _get_running_loop() is not None:
         raise WouldDeadlockError(
-            "This thread runs an event loop, and waiting here would stop it: "
-            "use `await ref.ask(message, block=False)`"
+            "This thread runs an event loop, and waiting here would stop it: use `await ref.ask(message, block=False)`"
         )
 
 

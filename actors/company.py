@@ -16,13 +16,15 @@ from opencognit.domain.agent import DeleteAgent, Wake
 from opencognit.domain.caller import CompanyRole, Member
 from opencognit.domain.company import (
     AddMember,
-    Company as State,
     CompanyStatus,
     CreateCompany,
     DeleteCompany,
     RemoveMember,
     ResolveBlocker,
     UpdateCompany,
+)
+from opencognit.domain.company import (
+    Company as State,
 )
 from opencognit.domain.errors import Duplicate, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.events import TasksUnblocked
@@ -75,7 +77,12 @@ class Company(PersistentActor[State]):
         done = Success()
         for agent_id in await self.system.store.queries.agent_ids(self.id):
             heartbeat = self.system.runs.of_agent(agent_id)
-            await self.system.ask(AGENT, agent_id, DeleteAgent(), origin=replace(self.asked_by, answer=None, expected_version=None))
+            await self.system.ask(
+                AGENT,
+                agent_id,
+                DeleteAgent(),
+                origin=replace(self.asked_by, answer=None, expected_version=None),
+            )
             if heartbeat is not None:
                 await heartbeat.ended()
         await self.erase(CompanyErased(self.id), reply=done)
@@ -101,9 +108,7 @@ class Company(PersistentActor[State]):
             raise ValidationFailed.of(FIELDS["user_id"], "name a registered user by id or e-mail")
         if message.role is not CompanyRole.OWNER:
             self._refuse_losing_the_last_owner(user.id)
-        member = Member(
-            user_id=user.id, company_id=self.id, name=user.name, email=user.email, role=message.role
-        )
+        member = Member(user_id=user.id, company_id=self.id, name=user.name, email=user.email, role=message.role)
         await self.append(
             Membership(company_id=self.id, user_id=user.id, role=message.role),
             self.entry(self.id, "company.member_added", f"{user.name} is {message.role} of {company.name}"),
@@ -144,9 +149,7 @@ class Company(PersistentActor[State]):
                 await self.append(self.entry(self.id, "task.blocker_cancelled", text, taskIds=waiting))
             return
         unblock = Unblock(blocker_id=message.task_id, deleted=message.outcome == "deleted")
-        freed = [
-            task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None
-        ]
+        freed = [task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None]
         if freed:
             await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))
 

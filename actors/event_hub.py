@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
+from typing_extensions import override
 
 from opencognit.actors.asyncio_actor import AsyncioActor
 from opencognit.domain.events import Published
@@ -88,6 +89,7 @@ class EventHub(AsyncioActor):
         self.last_seq = last_seq
         self._subscriptions: set[Subscription] = set()
 
+    @override
     def on_receive(self, message: Publish) -> None:
         """Hand out committed events."""
         for event in message.events:

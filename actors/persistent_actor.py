@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 import structlog
 from msgspec.structs import replace
 from pykka.messages import _ActorStop
+from typing_extensions import override
 
 from opencognit.actors.asyncio_actor import AsyncioActor
 from opencognit.actors.mailbox import Envelope
@@ -57,6 +58,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
     protocol: ClassVar[Any]
     _handlers: ClassVar[dict[type, Callable[..., Any]]]
 
+    @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._handlers = {Look: cls.look}
@@ -78,6 +80,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
         self._must_reload = False
         self._timers: dict[str, Timer] | None = None
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind}/{self.id}"
 
@@ -98,9 +101,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
 
     # Writing
 
-    async def persist(
-        self, state: S, *parts: Record | Event, reply: object = None
-    ) -> S:
+    async def persist(self, state: S, *parts: Record | Event, reply: object = None) -> S:
         """Make `state` and all that goes with it durable, then make it the actor's state.
 
         Args:
@@ -119,7 +120,10 @@ class PersistentActor(AsyncioActor, Generic[S]):
         before = self.state
         version = before.version if before is not None else 0
         state = replace(
-            state, version=version + 1, updated_at=now, created_at=before.created_at if before is not None else now
+            state,
+            version=version + 1,
+            updated_at=now,
+            created_at=before.created_at if before is not None else now,
         )
         answer = state if reply is None else reply
         snapshot = Snapshot(kind=self.kind.name, id=self.id, version=version, entity=state)
@@ -251,6 +255,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
         """Answer with the committed state."""
         return self.state
 
+    @override
     def on_receive(self, message: Any) -> Any:
         """Find the handler by the message's type."""
         self.touched = self.system.generation
@@ -266,6 +271,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
 
     # Living and failing
 
+    @override
     async def on_start(self) -> None:  # type: ignore[override]
         """Load the snapshot; a failure to do so is supervised like any other."""
         try:
@@ -278,6 +284,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
         self.state = decode(body, self.kind.entity) if body is not None else None
         await self.activated()
 
+    @override
     def failed(self, envelope: Envelope, error: BaseException) -> None:
         """A domain error is a reply; all else restarts the actor from its last durable snapshot."""
         if isinstance(envelope.message, _ActorStop):
@@ -285,7 +292,12 @@ class PersistentActor(AsyncioActor, Generic[S]):
         elif isinstance(error, DomainError):
             envelope.refuse(error)
             if envelope.reply_to is None:
-                _log.warning("message_refused", actor=str(self), message=type(envelope.message).__name__, error=str(error))
+                _log.warning(
+                    "message_refused",
+                    actor=str(self),
+                    message=type(envelope.message).__name__,
+                    error=str(error),
+                )
             if self._must_reload:
                 self._must_reload = False
                 self._reload_after(0.0)
@@ -325,7 +337,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
         _log.error("actor_quarantined", actor=str(self), error=repr(error))
         self._loop.call_later(QUARANTINE, self.system.drop, self)
         self.suspend()
-        self.system.keep(self._settle_in_quarantine(error))
+        self._loop.call_soon(lambda: self.system.keep(self._settle_in_quarantine(error)))
 
     async def _settle_in_quarantine(self, error: BaseException) -> None:
         try:
@@ -338,4 +350,3 @@ class PersistentActor(AsyncioActor, Generic[S]):
         """End without a message: the actor is passivated, or its company erased."""
         self.cancel_reminders()
         self._end()
-

@@ -45,7 +45,7 @@ class SecretKeeper(Protocol):
     """Masks, seals and opens the secrets inside an agent's configuration."""
 
     def split(
-        self, config: Mapping[str, Any], sealed_before: str | None
+        self, config: Mapping[str, Any], *, before: Mapping[str, Any], sealed_before: str | None
     ) -> tuple[dict[str, Any], str | None]:
         """(the configuration with its secrets masked, the sealed secrets); a masked value keeps the secret it masks."""
 

@@ -54,9 +54,7 @@ class RunTools:
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""
-        await self._system.ask(
-            TASK_LOCK, self._run.task_id, AddComment(content=text), origin=self._cycle.origin
-        )
+        await self._system.ask(TASK_LOCK, self._run.task_id, AddComment(content=text), origin=self._cycle.origin)
 
     async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
         """Create a task below this one, for the agent of that name or id, or for nobody; returns its id."""
@@ -73,9 +71,7 @@ class RunTools:
     async def request_approval(self, *, title: str, description: str) -> str:
         """Ask the board; returns the approval's id."""
         approval_id = self._system.ids.new_id()
-        request = RequestApproval(
-            title=title, description=description, payload={FIELDS["task_id"]: self._run.task_id}
-        )
+        request = RequestApproval(title=title, description=description, payload={FIELDS["task_id"]: self._run.task_id})
         await self._system.ask(APPROVAL, approval_id, request, origin=self._cycle.origin)
         return approval_id
 
@@ -87,7 +83,9 @@ class RunTools:
         return Callback(url, token, answer)
 
     async def book(self, outcome: Outcome) -> None:
-        """Book what one call has used and cost; durable on return."""
+        """Book what one call has used and cost; durable on return. Nothing is written where there is nothing."""
+        if not outcome.cost_cents and outcome.usage == TokenUsage():
+            return
         await self._system.ask(
             AGENT,
             self._run.agent_id,

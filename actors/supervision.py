@@ -41,4 +41,4 @@ class FailureLog:
         recent = sum(1 for time in self._times if now - time < WINDOW)
         if recent > RESTARTS:
             return None
-        return FIRST_PAUSE * 2 ** (recent - 1)
+        return FIRST_PAUSE * (1 << (recent - 1))

@@ -6,15 +6,15 @@ here runs on one event loop; `Runtime` offers it to other threads.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
+from opencognit.actors.live_runs import LiveRuns
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import Look, PersistentActor
-from opencognit.actors.live_runs import LiveRuns
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.run_slots import RunSlots
 from opencognit.domain.errors import DeadlineExceeded, Draining, MailboxFull
@@ -158,7 +158,7 @@ class ActorSystem:
 
     # Watching
 
-    async def watch(self, *, kind: str | None = None, entity_id: str | None = None) -> AsyncIterator[Change]:
+    async def watch(self, *, kind: str | None = None, entity_id: str | None = None) -> AsyncGenerator[Change]:
         """Every committed change from now on, of all actors, of a kind, or of one.
 
         Raises:
@@ -213,8 +213,8 @@ class ActorSystem:
 
     async def sleep(self, seconds: float) -> None:
         """Sleep by the injected clock."""
-        woken = self._loop.create_future()
-        timer = self.clock.call_at(after(self.clock.now(), seconds), lambda: woken.done() or woken.set_result(None))
+        woken: asyncio.Future[None] = self._loop.create_future()
+        timer = self.clock.call_at(after(self.clock.now(), seconds), lambda: _wake(woken))
         try:
             await woken
         finally:
@@ -242,6 +242,11 @@ class ActorSystem:
         for task in list(self._kept):
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
+
+
+def _wake(sleeper: "asyncio.Future[None]") -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 def _expire(reply: "asyncio.Future[Any]") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
+from typing_extensions import override
 
 from opencognit.actors.asyncio_actor import Later
 from opencognit.actors.checkout_queue import CheckoutQueue
@@ -82,6 +83,7 @@ class TaskLock(PersistentActor[Task]):
         self._open: frozenset[str] = frozenset()
         self._queue: CheckoutQueue | None = None
 
+    @override
     async def activated(self) -> None:
         """Know what is still waited for, and when something is due."""
         self._open = frozenset()
@@ -89,12 +91,14 @@ class TaskLock(PersistentActor[Task]):
             self._open = frozenset(await self.system.store.queries.open_blockers(self.id))
         self._arm()
 
+    @override
     def forget(self) -> None:
         """Those who wait for the lock are told to ask again."""
         if self._queue is not None:
             self._queue.give_up()
             self._queue = None
 
+    @override
     def may_sleep(self) -> bool:
         """Not while someone waits for the lock."""
         return super().may_sleep() and not self._is_awaited()
@@ -183,9 +187,7 @@ class TaskLock(PersistentActor[Task]):
             reply=done,
         )
         self.forget()
-        self.system.tell(
-            COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True
-        )
+        self.system.tell(COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True)
         return done
 
     async def add_comment(self, message: AddComment) -> Comment:
@@ -246,7 +248,10 @@ class TaskLock(PersistentActor[Task]):
                 run_id=run_id,
             )
             activity = self.entry(
-                task.company_id, "task.checked_out", f"{agent.name} took the task “{task.title}”", runId=run_id
+                task.company_id,
+                "task.checked_out",
+                f"{agent.name} took the task “{task.title}”",
+                runId=run_id,
             )
             granted = await self.persist(granted, started, activity)
         self._arm()
@@ -297,7 +302,10 @@ class TaskLock(PersistentActor[Task]):
             freed = replace(freed, result=message.result)
         verb = "task.attempt_failed" if message.failed else "task.handed_in"
         activity = self.entry(
-            task.company_id, verb, f"The task “{task.title}” was handed in as {freed.status}", runId=message.run.id
+            task.company_id,
+            verb,
+            f"The task “{task.title}” was handed in as {freed.status}",
+            runId=message.run.id,
         )
         parts: list[Record] = [message.run]
         if message.comment:
@@ -331,7 +339,10 @@ class TaskLock(PersistentActor[Task]):
         task, now = self.existing(), self.now()
         if task.lock_expires_at is not None and task.lock_expires_at <= now:
             activity = self.entry(
-                task.company_id, "task.lock_expired", f"The lock on “{task.title}” has expired", runId=task.lock_run_id
+                task.company_id,
+                "task.lock_expired",
+                f"The lock on “{task.title}” has expired",
+                runId=task.lock_run_id,
             )
             self._tell_lock_lost(task)
             await self._change(task, task.moved_to(TaskStatus.TODO, now=now).unlocked(), activity)
@@ -439,9 +450,7 @@ class TaskLock(PersistentActor[Task]):
         self._queue = queue
 
     def _blockers(self, task: Task, open_ids: frozenset[str]) -> Blockers:
-        return Blockers(
-            task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids
-        )
+        return Blockers(task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids)
 
     async def _recheck_blockers(self) -> None:
         """A blocker may have ended between the look at it and our commit; then it did not know of us."""
@@ -486,5 +495,3 @@ class TaskLock(PersistentActor[Task]):
         task = self.state
         due = [when for when in (task.lock_expires_at, task.next_attempt_at) if when] if task else []
         self.remind("due", min(due) if due else None, TimerDue())
-
-

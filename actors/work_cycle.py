@@ -57,9 +57,7 @@ class WorkCycle:
         self._cut = False
         self._in_line = True
         self.origin = Origin(
-            caller=Caller(
-                kind=CallerKind.AGENT, id=agent.id, name=agent.name, company_id=agent.company_id
-            ),
+            caller=Caller(kind=CallerKind.AGENT, id=agent.id, name=agent.name, company_id=agent.company_id),
             company_id=agent.company_id,
         )
 
@@ -107,9 +105,7 @@ class WorkCycle:
 
     async def _take(self) -> Run | None:
         try:
-            return await self._system.ask(
-                AGENT, self.agent_id, TakeTask(source=self.source), origin=self.origin
-            )
+            return await self._system.ask(AGENT, self.agent_id, TakeTask(source=self.source), origin=self.origin)
         except DomainError as error:
             _log.warning("no_task_taken", agent=self.agent_id, error=error.message)
             return None
@@ -141,8 +137,14 @@ class WorkCycle:
 
     async def _provide(self, run: Run, tools: RunTools) -> Outcome:
         order, provider = await work_order(self._system, run)
-        async with asyncio.timeout(order.time_limit):
-            return await provider.work(order, tools)
+        try:
+            async with asyncio.timeout(order.time_limit):
+                outcome = await provider.work(order, tools)
+        except ProviderFailed as error:
+            await tools.book(error.partial)
+            raise
+        await tools.book(outcome)
+        return outcome
 
     async def _renew(self, run: Run) -> None:
         """Keep the lease from running out while the adapter works."""
@@ -187,7 +189,9 @@ class WorkCycle:
         if not handed_in:
             # The lock went to someone else, or the task is gone: what was done does not count.
             if run.status is RunStatus.SUCCEEDED:
-                run = replace(run, status=RunStatus.CANCELLED, error="The lock was lost before the result was handed in")
+                run = replace(
+                    run, status=RunStatus.CANCELLED, error="The lock was lost before the result was handed in"
+                )
             await self._insist(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
         await self._insist(AGENT, self.agent_id, EndRun(run=run, handed_in=handed_in))
 

@@ -4,6 +4,7 @@ What the caller may not know of is 404, as if it did not exist; what they may se
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp import web
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK, Kind
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin, PendingAnswer
 from opencognit.domain.run import Run
@@ -24,7 +25,7 @@ NOBODY: Final = Caller(kind=CallerKind.BOARD, name="")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
-_KINDS = {
+_KINDS: Final[Mapping[Subject, Kind[Any]]] = {
     Subject.COMPANY: COMPANY,
     Subject.AGENT: AGENT,
     Subject.TASK: TASK_LOCK,
@@ -33,7 +34,13 @@ _KINDS = {
 
 
 async def admit(
-    route: Route, raw: web.Request, runtime: Runtime, *, caller: Caller, request_id: str, answer: PendingAnswer | None
+    route: Route,
+    raw: web.Request,
+    runtime: Runtime,
+    *,
+    caller: Caller,
+    request_id: str,
+    answer: PendingAnswer | None,
 ) -> Request:
     """Let a request in.
 

@@ -47,7 +47,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _explained(message: str) -> ValidationFailed:
-    """msgspec's sentence, split into the field and its problem."""
+    """Msgspec's sentence, split into the field and its problem."""
     place = _PLACE.search(message)
     problem = message[: place.start()] if place else message
     field = place[1] if place else ""

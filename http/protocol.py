@@ -2,6 +2,7 @@
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from typing_extensions import override
 
 from opencognit.clock import SystemIds
 from opencognit.domain.errors import DomainError, InternalError, ValidationFailed
@@ -15,8 +16,13 @@ class JsonRequestHandler(RequestHandler):
 
     __slots__ = ()
 
+    @override
     def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to a request that reached no route; the connection is closed after it."""
         if status >= 500:  # noqa: PLR2004 - ours
@@ -33,6 +39,7 @@ class JsonRequestHandler(RequestHandler):
 class JsonServer(web.AppRunner):
     """Runs an application with `JsonRequestHandler`."""
 
+    @override
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         # The library makes the handler inside `Server.__call__` and offers no other way to choose its class.
@@ -41,5 +48,6 @@ class JsonServer(web.AppRunner):
 
 
 class _Server(web.Server):
+    @override
     def __call__(self) -> RequestHandler:
         return JsonRequestHandler(self, loop=self._loop, **self._kwargs)

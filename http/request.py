@@ -44,7 +44,14 @@ class Request:
     """
 
     def __init__(
-        self, raw: web.Request, runtime: Runtime, *, caller: Caller, company_id: str, subject: Any, origin: Origin
+        self,
+        raw: web.Request,
+        runtime: Runtime,
+        *,
+        caller: Caller,
+        company_id: str,
+        subject: Any,
+        origin: Origin,
     ) -> None:
         self.raw = raw
         self.runtime = runtime

@@ -94,9 +94,7 @@ def _entrance(
         caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
 
         async def work(pending: PendingAnswer | None) -> Any:
-            request = await admit(
-                route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID], answer=pending
-            )
+            request = await admit(route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID], answer=pending)
             return await route.handler(request)
 
         return await answers.once(
@@ -108,17 +106,17 @@ def _entrance(
 
 @web.middleware
 async def _in_one_form(
-    raw: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Every answer has a request id, and every error the same form."""
-    request_id = raw.app[RUNTIME].ids.new_id()
-    raw[REQUEST_ID] = request_id
+    request_id = request.app[RUNTIME].ids.new_id()
+    request[REQUEST_ID] = request_id
     try:
-        response = await handler(raw)
+        response = await handler(request)
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 - the client gets an answer, the log gets the rest
-        response = refusal(_as_refusal(error, raw, request_id), request_id=request_id)
+        response = refusal(_as_refusal(error, request, request_id), request_id=request_id)
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     if not response.prepared:

@@ -69,7 +69,8 @@ class Sockets:
     async def close(self) -> None:
         """Tell all clients that the server goes away."""
         closing = [
-            socket.close(code=WSCloseCode.GOING_AWAY, message=b"The server is shutting down") for socket in list(self._open)
+            socket.close(code=WSCloseCode.GOING_AWAY, message=b"The server is shutting down")
+            for socket in list(self._open)
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
@@ -109,8 +110,7 @@ class Follower:
         hub = self._runtime.hub
         self._sent_up_to = hub.subscribe(self._subscription)
         tasks = [
-            asyncio.ensure_future(work())
-            for work in (self._send_events, self._answer_messages, self._watch_session)
+            asyncio.ensure_future(work()) for work in (self._send_events, self._answer_messages, self._watch_session)
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -31,6 +31,7 @@ from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
 from opencognit.actors.event_hub import EventHub, Publish, Subscription
 from opencognit.actors.mailbox import Envelope
+from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
@@ -39,7 +40,13 @@ from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
 from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
 from opencognit.domain.directory import Directory
-from opencognit.domain.errors import DeadlineExceeded, MailboxFull, NotFound, StorageUnavailable, ValidationFailed
+from opencognit.domain.errors import (
+    DeadlineExceeded,
+    MailboxFull,
+    NotFound,
+    StorageUnavailable,
+    ValidationFailed,
+)
 from opencognit.domain.events import Published
 from opencognit.domain.instants import after, instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
@@ -65,7 +72,7 @@ from opencognit.store.store import Store
 
 R = TypeVar("R")
 
-ACTORS: Final = {
+ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "company": CompanyActor,
     "agent": AgentActor,
     "task_lock": TaskLock,
@@ -233,9 +240,7 @@ class Runtime:
         for task_id in await queries.tasks_with_timer():
             self.system.wake(TASK_LOCK, task_id)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
-            self.system.tell(
-                COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True
-            )
+            self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
 
@@ -318,12 +323,12 @@ class Runtime:
         """A heartbeat of this agent now."""
         return await self.system.ask(AGENT, agent_id, Wake())
 
-    async def finished(self, task_id: str, *, timeout: float | None = None) -> Task:
+    async def finished(self, task_id: str, *, within: float | None = None) -> Task:
         """Wait until a task is done or cancelled.
 
         Args:
             task_id: which.
-            timeout: seconds to wait at most.
+            within: seconds to wait at most.
 
         Raises:
             DeadlineExceeded: it took longer.
@@ -331,7 +336,7 @@ class Runtime:
         """
         changes = self.system.watch(kind=TASK_LOCK.name, entity_id=task_id)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 coming = asyncio.ensure_future(anext(changes))
                 await asyncio.sleep(0)
                 task = await self.task(task_id)
@@ -379,7 +384,9 @@ class Runtime:
 
     async def status(self) -> ServerStatus:
         """The figures of `GET /api/system/status`."""
-        today = datetime.fromisoformat(self.clock.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = (
+            datetime.fromisoformat(self.clock.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        )
         counts = await self.queries.counts(instant(today))
         return ServerStatus(
             active_agents=counts.active_agents, open_tasks=counts.open_tasks, heartbeats_today=counts.runs

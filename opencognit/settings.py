@@ -111,7 +111,10 @@ class Settings(Section, frozen=True, kw_only=True):
         sources.append(("the arguments", overrides or {}))
         settings = msgspec.convert(defaults, cls)
         for source, values in sources:
-            chosen = {**chosen, **{name: {**chosen.get(name, {}), **section} for name, section in values.items()}}
+            chosen = {
+                **chosen,
+                **{name: {**chosen.get(name, {}), **section} for name, section in values.items()},
+            }
             try:
                 settings = msgspec.convert(chosen, cls, strict=False)
             except msgspec.ValidationError as error:

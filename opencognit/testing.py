@@ -1,10 +1,10 @@
 """For tests of programs that embed the runtime: a clock to move by hand, and an adapter that follows a script.
 
-    clock = ManualClock()
-    worker = ScriptedProvider()
-    async with Runtime(clock=clock, providers={"scripted": worker}) as runtime:
-        ...
-        await clock.advance(300)     # the heartbeat comes
+clock = ManualClock()
+worker = ScriptedProvider()
+async with Runtime(clock=clock, providers={"scripted": worker}) as runtime:
+    ...
+    await clock.advance(300)     # the heartbeat comes
 """
 
 import asyncio

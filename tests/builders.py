@@ -66,7 +66,11 @@ class Api:
         number = next(_numbers)
         answer = await self.with_token(None).make(
             "/api/auth/registrieren",
-            {"name": name or f"User {number}", "email": f"user{number}@example.com", "passwort": "secret-password"},
+            {
+                "name": name or f"User {number}",
+                "email": f"user{number}@example.com",
+                "passwort": "secret-password",
+            },
         )
         other = self.with_token(answer["token"])
         other.user = answer["benutzer"]

@@ -82,9 +82,7 @@ async def follow() -> AsyncIterator[Callable[..., Awaitable[Follower]]]:
     async with AsyncExitStack() as stack:
 
         async def open_one(api: Api, **subscription: Any) -> Follower:
-            socket = await api.session.ws_connect(
-                api.url + "/ws", headers={"Authorization": f"Bearer {api.token}"}
-            )
+            socket = await api.session.ws_connect(api.url + "/ws", headers={"Authorization": f"Bearer {api.token}"})
             stack.push_async_callback(socket.close)
             follower = Follower(socket)
             await socket.send_json({"type": "subscribe", **subscription})

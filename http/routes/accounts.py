@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from opencognit.domain.caller import (
+    CallerKind,
     ChangePassword,
     CloseSessions,
     OpenSession,
@@ -13,7 +14,6 @@ from opencognit.domain.caller import (
     Session,
     SignedIn,
     User,
-    CallerKind,
 )
 from opencognit.domain.errors import InvalidCredentials, NotAuthenticated, Unavailable, ValidationFailed
 from opencognit.domain.instants import after

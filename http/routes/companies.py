@@ -80,9 +80,7 @@ async def members(request: Request) -> Listing:
     for user_id, role in directory.members(request.id).items():
         user = directory.user(user_id)
         if user is not None:
-            found.append(
-                Member(user_id=user_id, company_id=request.id, name=user.name, email=user.email, role=role)
-            )
+            found.append(Member(user_id=user_id, company_id=request.id, name=user.name, email=user.email, role=role))
     bodies = [encode(member) for member in found[offset : offset + limit]]
     return Listing(Page(bodies, len(found)), limit, offset)
 

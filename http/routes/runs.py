@@ -4,12 +4,13 @@ import hashlib
 from typing import Any
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import NotAuthenticated, ValidationFailed
+from opencognit.domain.errors import NotAuthenticated
 from opencognit.domain.message import Success
 from opencognit.domain.run import Run
 from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Request
 from opencognit.http.route import Agents, Routes, Subject
+from opencognit.providers.exchange import Answer
 
 routes = Routes()
 
@@ -34,9 +35,9 @@ async def call_back(request: Request) -> Success:
     waiting = request.runtime.system.runs.expected(request.id, hashlib.sha256(token.encode()).hexdigest())
     if waiting is None or waiting.done():
         raise NotAuthenticated("No run waits for an answer with this token")
+    # Checked here, so that a malformed answer is refused and does not use up the token.
+    await request.body(Answer)
     body = await request.body(dict[str, Any])
-    if not body:
-        raise ValidationFailed("The answer is empty")
     if waiting.done():
         raise NotAuthenticated("This run has had its answer")
     waiting.set_result(body)

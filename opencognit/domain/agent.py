@@ -31,12 +31,8 @@ class AgentStatus(StrEnum):
 
 
 TRANSITIONS = {
-    AgentStatus.IDLE: frozenset(
-        {AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR, AgentStatus.TERMINATED}
-    ),
-    AgentStatus.RUNNING: frozenset(
-        {AgentStatus.IDLE, AgentStatus.PAUSED, AgentStatus.ERROR, AgentStatus.TERMINATED}
-    ),
+    AgentStatus.IDLE: frozenset({AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR, AgentStatus.TERMINATED}),
+    AgentStatus.RUNNING: frozenset({AgentStatus.IDLE, AgentStatus.PAUSED, AgentStatus.ERROR, AgentStatus.TERMINATED}),
     AgentStatus.PAUSED: frozenset({AgentStatus.IDLE, AgentStatus.ERROR, AgentStatus.TERMINATED}),
     AgentStatus.ERROR: frozenset({AgentStatus.IDLE, AgentStatus.PAUSED, AgentStatus.TERMINATED}),
     AgentStatus.TERMINATED: frozenset[AgentStatus](),

@@ -3,6 +3,7 @@
 from typing import Generic, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
@@ -19,6 +20,7 @@ class Kind(msgspec.Struct, Generic[E], frozen=True):
     name: str
     entity: type[E]
 
+    @override
     def __str__(self) -> str:
         return self.name
 

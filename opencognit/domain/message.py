@@ -4,15 +4,14 @@ A message is typed by its reply: `Checkout(Message[Task])` is answered with a `T
 and their German ones on the wire (`wire_names.FIELDS`); unknown fields are refused.
 """
 
-from functools import cache
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 from opencognit.domain.instants import Instant
 from opencognit.domain.wire_names import FIELDS
 
-Reply = TypeVar("Reply", covariant=True)
+Reply = TypeVar("Reply", covariant=True)  # noqa: PLC0105 - `Message[Reply]` reads as it is meant
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 """A name or title: not blank, at most 200 characters."""
@@ -54,9 +53,7 @@ def encode(value: object) -> bytes:
 Value = TypeVar("Value")
 
 
-@cache
-def _decoder(wanted: type[Value]) -> msgspec.json.Decoder[Value]:
-    return msgspec.json.Decoder(wanted)
+_decoders: dict[object, msgspec.json.Decoder[Any]] = {}
 
 
 def decode(body: bytes, wanted: type[Value]) -> Value:
@@ -66,4 +63,8 @@ def decode(body: bytes, wanted: type[Value]) -> Value:
         msgspec.ValidationError: it is JSON, but not of this type; the message names the wire field.
         msgspec.DecodeError: it is not JSON.
     """
-    return _decoder(wanted).decode(body)
+    decoder = _decoders.get(wanted)
+    if decoder is None:
+        decoder = _decoders[wanted] = msgspec.json.Decoder(wanted)
+    value: Value = decoder.decode(body)
+    return value

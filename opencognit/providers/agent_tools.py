@@ -62,19 +62,15 @@ class CreateSubtask(AgentTool, frozen=True, kw_only=True):
     name: ClassVar[str] = "create_subtask"
 
     title: Annotated[Name, Meta(description="What is to be done, in one line.")]
-    description: Annotated[
-        str | None, Meta(description="All that whoever does it needs to know, as Markdown.")
-    ] = None
-    assignee: Annotated[
-        str | None, Meta(description="Name or id of the agent who is to do it; leave out if open.")
-    ] = None
+    description: Annotated[str | None, Meta(description="All that whoever does it needs to know, as Markdown.")] = None
+    assignee: Annotated[str | None, Meta(description="Name or id of the agent who is to do it; leave out if open.")] = (
+        None
+    )
 
     @override
     async def call(self, toolbox: Toolbox) -> ToolAnswer:
         """Create it."""
-        created = await toolbox.create_subtask(
-            title=self.title, description=self.description, assignee=self.assignee
-        )
+        created = await toolbox.create_subtask(title=self.title, description=self.description, assignee=self.assignee)
         return ToolAnswer(text=f"Subtask {created} is created.")
 
 
@@ -100,9 +96,7 @@ class Finish(AgentTool, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "finish"
 
-    result: Annotated[
-        str, Meta(min_length=1, max_length=200_000, description="The whole result, as Markdown.")
-    ]
+    result: Annotated[str, Meta(min_length=1, max_length=200_000, description="The whole result, as Markdown.")]
     status: Annotated[
         Literal["done", "in_review"], Meta(description="in_review if a person should look at it first.")
     ] = "done"
@@ -110,9 +104,7 @@ class Finish(AgentTool, frozen=True, kw_only=True):
     @override
     async def call(self, toolbox: Toolbox) -> ToolAnswer:
         """Nothing more: the outcome says it all."""
-        return ToolAnswer(
-            text="The result is handed in.", outcome=Outcome(result=self.result, status=self.status)
-        )
+        return ToolAnswer(text="The result is handed in.", outcome=Outcome(result=self.result, status=self.status))
 
 
 # The order is part of the prompt, and with it of what the provider's cache recognises.

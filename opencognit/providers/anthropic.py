@@ -35,9 +35,7 @@ _STOPPED = {
 class ClaudeConfig(AdapterConfig, frozen=True, kw_only=True):
     """What an agent of this kind is configured with."""
 
-    model: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9.:@_-]*$")] = (
-        DEFAULT_MODEL
-    )
+    model: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9.:@_-]*$")] = DEFAULT_MODEL
     """Anthropic's name for the model."""
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_000)] = 8192
     """The most that one step may write."""
@@ -97,13 +95,11 @@ class ClaudeProvider:
         key = (await self._api_key_for(company_id) or "").strip()
         if not key:
             raise ProviderFailed(
-                "No Anthropic API key is set for this company; an owner can add one in its settings",
+                "No Anthropic API key is set; start the server with ANTHROPIC_API_KEY",
                 transient=False,
             )
         if not (key.isascii() and key.isprintable()):
-            raise ProviderFailed(
-                "The company's Anthropic API key holds characters no key has", transient=False
-            )
+            raise ProviderFailed("The company's Anthropic API key holds characters no key has", transient=False)
         return key
 
     async def _book(self, reply: Reply, toolbox: Toolbox) -> None:
@@ -173,9 +169,7 @@ class _Talk:
 
 @cache
 def _tools() -> list[dict[str, Any]]:
-    return [
-        {"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in TOOLS
-    ]
+    return [{"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in TOOLS]
 
 
 def _tool_result(call_id: str, answer: ToolAnswer) -> dict[str, Any]:

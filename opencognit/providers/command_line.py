@@ -28,7 +28,7 @@ from opencognit.providers.sandbox import Sandbox, SandboxChoice
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_OFF = "commands are switched off on this server; its operator can allow them by the setting `bash.enabled`"
+_OFF = "commands are switched off on this server; its operator can allow them by the setting `agents.bash_enabled`"
 _RESULT_BYTES = 20_000
 
 # Linux takes 128 KiB for one variable or argument; the whole description stands on standard input.
@@ -94,9 +94,7 @@ class BashProvider:
         if not self._enabled:
             raise ValidationFailed.of(FIELDS["adapter"], _OFF)
         if self._sandbox.missing():
-            raise ValidationFailed.of(
-                FIELDS["adapter"], "this server demands bubblewrap and does not have it"
-            )
+            raise ValidationFailed.of(FIELDS["adapter"], "this server demands bubblewrap and does not have it")
         read_config(config, BashConfig)
 
     async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:

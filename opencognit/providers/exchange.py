@@ -27,9 +27,7 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
 Cents = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 
-class AdapterConfig(
-    msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS, forbid_unknown_fields=True
-):
+class AdapterConfig(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS, forbid_unknown_fields=True):
     """The root of what an adapter takes as an agent's `verbindungsConfig`."""
 
 
@@ -104,9 +102,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
         )
 
 
-class ReportedUsage(
-    msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS, forbid_unknown_fields=True
-):
+class ReportedUsage(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS, forbid_unknown_fields=True):
     """Tokens as the other side says that it used them."""
 
     input_tokens: Tokens = 0

@@ -184,9 +184,7 @@ def _kill_marked(mark: str) -> None:
     """Kill each process that was started with this mark in its environment, wherever it has gone."""
     wanted = f"{_MARK}={mark}".encode()
     for _ in range(_SWEEPS):
-        found = [
-            int(each.name) for each in _PROC.glob("[0-9]*") if wanted in _read(each / "environ").split(b"\0")
-        ]
+        found = [int(each.name) for each in _PROC.glob("[0-9]*") if wanted in _read(each / "environ").split(b"\0")]
         for process in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)

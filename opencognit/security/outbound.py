@@ -123,9 +123,7 @@ class _GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         if self._permitted.names(host, port):
             return found
-        passed = [
-            result for result in found if self._permitted.reaches(ipaddress.ip_address(result["host"]), port)
-        ]
+        passed = [result for result in found if self._permitted.reaches(ipaddress.ip_address(result["host"]), port)]
         if found and not passed:
             raise ForbiddenAddress
         return passed

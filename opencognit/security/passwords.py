@@ -57,9 +57,7 @@ class Passwords:
         Raises:
             Unavailable: too many wait already, or the server is shutting down.
         """
-        return await self._on_thread(
-            lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._rounds)).decode()
-        )
+        return await self._on_thread(lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._rounds)).decode())
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Whether this is the password that `stored` was made of.

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import peewee
-from playhouse.migrations import Runner
+from playhouse.migrations import Runner  # type: ignore[import-untyped]
 
 from opencognit.domain.errors import StorageUnavailable
+
+sqlite3: Final[Any] = peewee.sqlite3  # type: ignore[attr-defined]
+"""The SQLite module that Peewee has chosen: pysqlite3 where it is installed."""
 
 FIRST_SAFE_SQLITE: Final = (3, 51, 3)
 """Older ones can corrupt a database when a WAL is reset while another connection writes (sqlite.org/wal.html)."""
@@ -54,7 +57,7 @@ def open_database(path: Path, *, allow_old_sqlite: bool = False) -> peewee.Sqlit
 
 
 def _refuse_old_sqlite(allow: bool) -> None:
-    version = peewee.sqlite3.sqlite_version_info
+    version = sqlite3.sqlite_version_info
     if version < FIRST_SAFE_SQLITE and not allow:
         raise StorageUnavailable(
             f"SQLite {'.'.join(map(str, version))} can corrupt its write-ahead log; install pysqlite3 with "

@@ -4,7 +4,7 @@ Each runs on a thread of the reading pool and is awaited. Bodies come back as th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -16,7 +16,7 @@ from opencognit.domain.errors import StorageUnavailable
 from opencognit.domain.events import Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
-from opencognit.store.database import Readers
+from opencognit.store.database import Readers, sqlite3
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
     Agents,
@@ -28,7 +28,6 @@ from opencognit.store.tables import (
     Companies,
     Events,
     Memberships,
-    Row,
     Runs,
     Sessions,
     Tasks,
@@ -67,15 +66,13 @@ class Counts(msgspec.Struct, frozen=True):
 
 def _on_reader(
     question: Callable[Concatenate["Queries", P], T],
-) -> Callable[Concatenate["Queries", P], Awaitable[T]]:
+) -> Callable[Concatenate["Queries", P], Coroutine[Any, Any, T]]:
     @wraps(question)
-    async def asked(self: "Queries", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def asked(self: "Queries", /, *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._readers.executor, lambda: question(self, *args, **kwargs)
-            )
-        except (peewee.PeeweeException, peewee.sqlite3.Error) as error:
+            return await loop.run_in_executor(self._readers.executor, lambda: question(self, *args, **kwargs))
+        except (peewee.PeeweeException, sqlite3.Error) as error:
             raise StorageUnavailable("The store cannot read at the moment") from error
 
     return asked
@@ -143,17 +140,14 @@ class Queries:
     def sessions(self, now: Instant) -> list[Session]:
         """All tokens that are still good."""
         query = Sessions.select().where(Sessions.expires_at > now)
-        return [
-            msgspec.convert(row, Session) for row in query.dicts().execute(self._readers.database)
-        ]
+        return [msgspec.convert(row, Session) for row in query.dicts().execute(self._readers.database)]
 
     @_on_reader
     def memberships(self) -> list[tuple[str, str, CompanyRole]]:
         """(company, user, role) of everyone."""
         query = Memberships.select(Memberships.company_id, Memberships.user_id, Memberships.role)
         return [
-            (company, user, CompanyRole(role))
-            for company, user, role in query.tuples().execute(self._readers.database)
+            (company, user, CompanyRole(role)) for company, user, role in query.tuples().execute(self._readers.database)
         ]
 
     @_on_reader
@@ -165,12 +159,15 @@ class Queries:
     def user_by_email(self, email: str) -> tuple[bytes, str] | None:
         """A user and the password's hash."""
         query = Users.select(Users.body, Users.password_hash).where(Users.email == email.casefold())
-        return self._first(query)
+        row: tuple[bytes, str] | None = self._first(query)
+        return row
 
     @_on_reader
     def user_by_id(self, user_id: str) -> tuple[bytes, str] | None:
         """A user and the password's hash."""
-        return self._first(Users.select(Users.body, Users.password_hash).where(Users.id == user_id))
+        query = Users.select(Users.body, Users.password_hash).where(Users.id == user_id)
+        row: tuple[bytes, str] | None = self._first(query)
+        return row
 
     # Lists
 
@@ -221,9 +218,7 @@ class Queries:
     @_on_reader
     def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
         """A company's approvals."""
-        query = Approvals.select().where(
-            Approvals.company_id == company_id, Approvals.status.in_(statuses)
-        )
+        query = Approvals.select().where(Approvals.company_id == company_id, Approvals.status.in_(statuses))
         return self._page(query, Approvals, limit, offset)
 
     @_on_reader
@@ -268,9 +263,7 @@ class Queries:
     def agent_ids(self, company_id: str) -> list[str]:
         """A company's agents, without those that were deleted."""
         return self._column(
-            Agents.select(Agents.id).where(
-                Agents.company_id == company_id, Agents.status != "terminated"
-            )
+            Agents.select(Agents.id).where(Agents.company_id == company_id, Agents.status != "terminated")
         )
 
     @_on_reader
@@ -284,16 +277,12 @@ class Queries:
     @_on_reader
     def unfinished_runs(self, agent_id: str) -> list[bytes]:
         """Runs of an agent whose end was not recorded."""
-        return self._column(
-            Runs.select(Runs.body).where(Runs.agent_id == agent_id, Runs.ended_at.is_null())
-        )
+        return self._column(Runs.select(Runs.body).where(Runs.agent_id == agent_id, Runs.ended_at.is_null()))
 
     @_on_reader
     def agent_secrets(self, agent_id: str) -> str | None:
         """The sealed secrets of an agent's configuration."""
-        row = self._first(
-            AgentSecrets.select(AgentSecrets.sealed).where(AgentSecrets.agent_id == agent_id)
-        )
+        row = self._first(AgentSecrets.select(AgentSecrets.sealed).where(AgentSecrets.agent_id == agent_id))
         return row[0] if row else None
 
     @_on_reader
@@ -306,9 +295,7 @@ class Queries:
     @_on_reader
     def open_blockers(self, task_id: str) -> list[str]:
         """What a task still waits for."""
-        return self._column(
-            Blockers.select(Blockers.blocker_id).where(Blockers.task_id == task_id, Blockers.is_open)
-        )
+        return self._column(Blockers.select(Blockers.blocker_id).where(Blockers.task_id == task_id, Blockers.is_open))
 
     @_on_reader
     def bodies(self, kind: str, ids: Iterable[str]) -> list[bytes]:
@@ -339,9 +326,7 @@ class Queries:
     @_on_reader
     def answer(self, caller: str, key: str, since: Instant) -> Answer | None:
         """The first answer to an idempotency key, if it is younger than `since`."""
-        query = Answers.select().where(
-            Answers.caller == caller, Answers.key == key, Answers.created_at > since
-        )
+        query = Answers.select().where(Answers.caller == caller, Answers.key == key, Answers.created_at > since)
         for row in query.dicts().execute(self._readers.database):
             return msgspec.convert({**row, "body": bytes(row["body"])}, Answer)
         return None
@@ -381,7 +366,7 @@ class Queries:
         return None
 
     def _page(
-        self, query: Any, table: type[Row], limit: int, offset: int, *, newest_first: bool = False, body: Any = None
+        self, query: Any, table: Any, limit: int, offset: int, *, newest_first: bool = False, body: Any = None
     ) -> Page:
         order = table.seq.desc() if newest_first else table.seq
         database = self._readers.database

@@ -83,15 +83,14 @@ def _session(cursor: Cursor, session: Session) -> None:
 
 
 def _sessions_closed(cursor: Cursor, closed: records.SessionsClosed) -> None:
-    cursor.execute(
-        "DELETE FROM sessions WHERE id = ? OR subject_id = ?", (closed.session_id, closed.subject_id)
-    )
+    cursor.execute("DELETE FROM sessions WHERE id = ? OR subject_id = ?", (closed.session_id, closed.subject_id))
 
 
 def _membership(cursor: Cursor, member: records.Membership) -> None:
     if member.role is None:
         cursor.execute(
-            "DELETE FROM memberships WHERE company_id = ? AND user_id = ?", (member.company_id, member.user_id)
+            "DELETE FROM memberships WHERE company_id = ? AND user_id = ?",
+            (member.company_id, member.user_id),
         )
         return
     cursor.execute(

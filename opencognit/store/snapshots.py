@@ -8,8 +8,8 @@ import msgspec
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
-from opencognit.domain.records import Snapshot
 from opencognit.domain.message import encode
+from opencognit.domain.records import Snapshot
 from opencognit.domain.task import RANK, Task
 
 
@@ -90,9 +90,7 @@ def _company(_company: Company) -> tuple[Any, ...]:
 
 SHELVES: Final = {
     "company": Shelf("companies", (), _company),
-    "agent": Shelf(
-        "agents", ("company_id", "name", "status", "reports_to", "adapter", "next_heartbeat"), _agent
-    ),
+    "agent": Shelf("agents", ("company_id", "name", "status", "reports_to", "adapter", "next_heartbeat"), _agent),
     "task_lock": Shelf(
         "tasks",
         (

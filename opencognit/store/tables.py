@@ -6,7 +6,7 @@ The schema itself is made by `migrations/`; a test holds the two together.
 from peewee import BlobField, BooleanField, CompositeKey, IntegerField, Model, TextField
 
 
-class Row(Model):  # type: ignore[misc]
+class Row(Model):
     """A row of any table that is read in the order of its commits."""
 
     seq = IntegerField(primary_key=True)
@@ -27,7 +27,7 @@ class Users(Entities):
     password_hash = TextField()
 
 
-class Sessions(Model):  # type: ignore[misc]
+class Sessions(Model):
     """Tokens that are good."""
 
     id = TextField(primary_key=True)
@@ -41,7 +41,7 @@ class Companies(Entities):
     """Companies."""
 
 
-class Memberships(Model):  # type: ignore[misc]
+class Memberships(Model):
     """Who belongs to which company, and as what."""
 
     company_id = TextField()
@@ -63,7 +63,7 @@ class Agents(Entities):
     next_heartbeat = TextField(null=True)
 
 
-class AgentSecrets(Model):  # type: ignore[misc]
+class AgentSecrets(Model):
     """The sealed secrets of agents' configurations."""
 
     agent_id = TextField(primary_key=True)
@@ -89,7 +89,7 @@ class Tasks(Entities):
     words = TextField()
 
 
-class Blockers(Model):  # type: ignore[misc]
+class Blockers(Model):
     """Which task waits for which."""
 
     task_id = TextField()
@@ -156,7 +156,7 @@ class Events(Row):
     created_at = TextField()
 
 
-class Answers(Model):  # type: ignore[misc]
+class Answers(Model):
     """First answers to idempotency keys."""
 
     caller = TextField()

@@ -13,11 +13,13 @@ from typing import Any, Final
 import peewee
 import pykka
 import structlog
+from typing_extensions import override
 
 from opencognit.domain.errors import DomainError, EmailTaken, StorageUnavailable, VersionConflict
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot, Unit
+from opencognit.store.database import sqlite3
 from opencognit.store.records import WRITERS, Cursor
 from opencognit.store.snapshots import SHELVES
 
@@ -34,7 +36,7 @@ class Flush:
     """Told to the writer when something waits."""
 
 
-class SnapshotWriter(pykka.ThreadingActor):  # type: ignore[misc]
+class SnapshotWriter(pykka.ThreadingActor):
     """Commits units; owns the only connection that writes.
 
     Args:
@@ -62,16 +64,19 @@ class SnapshotWriter(pykka.ThreadingActor):  # type: ignore[misc]
         self._waiting = waiting
         self._seq = 0
 
+    @override
     def on_start(self) -> None:
         """Read where the event log stands."""
         row = self._database.execute_sql("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         self._seq = row[0] if row else 0
 
+    @override
     def on_stop(self) -> None:
         """Commit what still waits and close the connection."""
         self.on_receive(Flush())
         self._database.close()
 
+    @override
     def on_receive(self, message: object) -> None:
         """Commit all that waits."""
         if not isinstance(message, Flush):
@@ -116,7 +121,7 @@ class SnapshotWriter(pykka.ThreadingActor):  # type: ignore[misc]
         except DomainError as error:
             self._seq = seq
             return [], error
-        except (peewee.PeeweeException, peewee.sqlite3.Error) as error:
+        except (peewee.PeeweeException, sqlite3.Error) as error:
             self._seq = seq
             return [], _translated(error)
         return published, None
@@ -159,7 +164,7 @@ def _translated(error: Exception) -> DomainError:
     """A fault of the database as a refusal that a client may see."""
     if "users.email" in str(error):
         return EmailTaken()
-    if isinstance(error, (peewee.IntegrityError, peewee.sqlite3.IntegrityError)):
+    if isinstance(error, (peewee.IntegrityError, sqlite3.IntegrityError)):
         return VersionConflict("It exists already")
     _log.error("commit_failed", error=str(error))
     return StorageUnavailable()

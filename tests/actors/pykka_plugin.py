@@ -15,7 +15,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
     """Give AsyncioActor's runtime to whatever asks Pykka's suite for its `runtime` fixture."""
     if fixturedef.argname != "runtime":
         return None
-    from tests.types import Runtime  # noqa: PLC0415 - Pykka's package of tests, there when its suite runs
+    from tests.types import Runtime  # Pykka's package of tests; it is there only when its suite runs
 
     runtime = Runtime(
         name="asyncio",

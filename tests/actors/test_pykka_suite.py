@@ -14,8 +14,8 @@ SOURCE = Path(os.environ.get("PYKKA_SOURCE", ROOT / ".venv" / "pykka-source"))
 TESTS_OF_THE_SUITE = 152
 
 DIFFERENT_ON_PURPOSE = [
-    # Pykka stops every actor of the program when one of them raises SystemExit or the like. Here that ends the
-    # one actor: others must not be harmed by its crash.
+    # Pykka stops every actor of the program when one of them raises SystemExit or the like. Here that ends
+    # the one actor: others must not be harmed by its crash.
     "tests/test_actor.py::test_all_actors_are_stopped_on_base_exception[threading]",
     # The log entry "Stopping all actors." of the same moment.
     "tests/test_logging.py::test_base_exception_is_logged[threading]",
@@ -23,7 +23,7 @@ DIFFERENT_ON_PURPOSE = [
 
 
 def _run_pytest(*arguments: str) -> str:
-    """Run pytest over the suite, in a process of its own: its package is called `tests`, like ours."""
+    """Run pytest over the suite, in its own process: its package is called `tests`, as ours is."""
     if not (SOURCE / "tests" / "conftest.py").is_file():
         pytest.fail(
             f"Pykka's tests are not at {SOURCE}. Run: "

@@ -84,6 +84,4 @@ async def failure(provider: ClaudeProvider, toolbox: FakeToolbox) -> ProviderFai
 
 def results(body: dict[str, Any]) -> list[dict[str, Any]]:
     """The tool results that a call brings back to the model."""
-    return [
-        {k: v for k, v in block.items() if k != "cache_control"} for block in body["messages"][-1]["content"]
-    ]
+    return [{k: v for k, v in block.items() if k != "cache_control"} for block in body["messages"][-1]["content"]]

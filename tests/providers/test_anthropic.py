@@ -51,16 +51,12 @@ async def test_the_model_works_with_its_tools_until_it_finishes(
     ]
 
 
-async def test_an_answer_without_a_tool_is_the_result(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_an_answer_without_a_tool_is_the_result(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     wire.replies(text("12"), text("anvils"), stop="end_turn")
     assert (await work(claude, toolbox)).result == "12\n\nanvils"
 
 
-async def test_asking_for_approval_blocks_the_task(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_asking_for_approval_blocks_the_task(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     wire.replies(
         use("ask_for_approval", title="Buy anvils", description="10 for 100 EUR"),
         use("comment", "call-2", text="too late"),
@@ -95,9 +91,7 @@ async def test_a_malformed_call_is_told_to_the_model(
     assert (toolbox.comments, toolbox.subtasks) == ([], [])
 
 
-async def test_a_refused_call_is_told_to_the_model(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_a_refused_call_is_told_to_the_model(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     toolbox.refuse = NotFound("There is no agent named Zoe")
     wire.replies(use("create_subtask", title="Count", assignee="Zoe"))
     wire.replies(use("finish", result="done"))
@@ -107,9 +101,7 @@ async def test_a_refused_call_is_told_to_the_model(
     assert "There is no agent named Zoe" in result["content"]
 
 
-async def test_a_run_that_has_lost_its_task_ends(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_a_run_that_has_lost_its_task_ends(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     toolbox.refuse = StaleToken()
     wire.replies(use("comment", text="hello"))
     with pytest.raises(StaleToken):
@@ -165,9 +157,7 @@ async def test_the_standing_part_names_nothing_of_the_task(
     assert first["model"] == "claude-sonnet-5-5"
 
 
-async def test_the_model_reads_all_of_the_order(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_the_model_reads_all_of_the_order(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     wire.replies(text("done"), stop="end_turn")
     await work(claude, toolbox)
     [body] = wire.bodies
@@ -194,9 +184,7 @@ async def test_every_tool_has_a_schema_that_the_api_takes(
     assert tools["finish"]["input_schema"]["required"] == ["result"]
 
 
-async def test_each_company_pays_with_its_own_key(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_each_company_pays_with_its_own_key(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     for company in ("acme", "umbrella"):
         wire.replies(text("done"), stop="end_turn")
         await claude.work(order(company_id=company), toolbox)

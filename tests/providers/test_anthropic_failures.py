@@ -16,9 +16,7 @@ from tests.providers.toolbox import FakeToolbox, order
 
 
 @pytest.mark.parametrize("key", [None, "", " ", "sk-ünicode", "two\nlines"])
-async def test_without_a_usable_key_nothing_is_called(
-    wire: Wire, toolbox: FakeToolbox, key: str | None
-) -> None:
+async def test_without_a_usable_key_nothing_is_called(wire: Wire, toolbox: FakeToolbox, key: str | None) -> None:
     async def stored(_: str) -> str | None:
         return key
 
@@ -134,9 +132,7 @@ async def test_an_empty_answer_is_a_failure_of_the_task(
     assert (await work(claude, toolbox)).error
 
 
-async def test_an_empty_text_is_not_sent_back(
-    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire
-) -> None:
+async def test_an_empty_text_is_not_sent_back(claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire) -> None:
     wire.replies(text(""), use("comment", text="hello"))
     wire.replies(use("finish", result="done"))
     await work(claude, toolbox)

@@ -70,9 +70,7 @@ async def test_the_order_is_json_on_standard_input(workspace: Path, sandbox: str
 
 
 @pytest.mark.parametrize("text", ["with \0 inside", "ä" * 150_000])
-async def test_a_description_that_no_variable_can_hold_does_not_stop_the_run(
-    workspace: Path, text: str
-) -> None:
+async def test_a_description_that_no_variable_can_hold_does_not_stop_the_run(workspace: Path, text: str) -> None:
     outcome = await run("wc -c >/dev/null; echo ran", workspace, description=text, sandbox="none")
     assert outcome.result == "ran"
 
@@ -132,9 +130,7 @@ async def test_cancelling_ends_all_that_it_started(
     await released(workspace / "held")
 
 
-async def test_a_background_child_that_holds_the_output_does_not_hang_the_run(
-    workspace: Path, sandbox: str
-) -> None:
+async def test_a_background_child_that_holds_the_output_does_not_hang_the_run(workspace: Path, sandbox: str) -> None:
     (workspace / "held").touch()
     command = "flock held sleep 1000 & while flock -n held true; do :; done; echo done"
     outcome = await asyncio.wait_for(run(command, workspace, sandbox=sandbox), 20)
@@ -173,9 +169,9 @@ async def test_a_workspace_that_is_missing_is_a_clear_failure(workspace: Path) -
 
 async def test_it_is_off_unless_the_server_says_otherwise(workspace: Path) -> None:
     provider = BashProvider(enabled=False)
-    with pytest.raises(ValidationFailed, match=r"bash\.enabled"):
+    with pytest.raises(ValidationFailed, match=r"agents\.bash_enabled"):
         provider.validate({"befehl": "true"})
-    with pytest.raises(ProviderFailed, match=r"bash\.enabled"):
+    with pytest.raises(ProviderFailed, match=r"agents\.bash_enabled"):
         await provider.work(order(config={"befehl": "true"}, workspace=str(workspace)), FakeToolbox())
 
 

@@ -105,9 +105,7 @@ async def test_cancelling_closes_the_connection() -> None:
     address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     provider = HttpProvider(allowed_addresses=frozenset({address}))
     async with listening:
-        running = asyncio.create_task(
-            provider.work(order(config={"url": f"http://{address}"}), FakeToolbox())
-        )
+        running = asyncio.create_task(provider.work(order(config={"url": f"http://{address}"}), FakeToolbox()))
         await asked.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

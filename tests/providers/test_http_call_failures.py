@@ -35,9 +35,7 @@ from tests.providers.web_service import Service, failure, replying
         "",
     ],
 )
-async def test_an_answer_that_cannot_be_trusted_is_a_failure(
-    http: HttpProvider, service: Service, answer: str
-) -> None:
+async def test_an_answer_that_cannot_be_trusted_is_a_failure(http: HttpProvider, service: Service, answer: str) -> None:
     service.reply = replying(text=answer, content_type="application/json")
     refused = await failure(http, service)
     assert not refused.transient
@@ -68,9 +66,7 @@ async def test_429_says_when_to_come_back_by_a_date(http: HttpProvider, service:
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "", "1" * 400, "²"])
-async def test_a_retry_after_that_cannot_be_read_says_nothing(
-    http: HttpProvider, service: Service, value: str
-) -> None:
+async def test_a_retry_after_that_cannot_be_read_says_nothing(http: HttpProvider, service: Service, value: str) -> None:
     service.reply = replying(status=503, headers={"Retry-After": value})
     refused = await failure(http, service)
     assert (refused.transient, refused.retry_after) == (True, None)
@@ -136,9 +132,7 @@ async def test_a_service_that_is_not_there_may_be_tried_again() -> None:
     assert "canary" not in str(raised.value)
 
 
-async def test_a_service_that_never_answers_is_cut_at_the_agents_limit(
-    http: HttpProvider, service: Service
-) -> None:
+async def test_a_service_that_never_answers_is_cut_at_the_agents_limit(http: HttpProvider, service: Service) -> None:
     async def never(_: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
         return web.Response()

@@ -54,9 +54,7 @@ def test_an_unknown_model_has_the_stated_price(vendor: str, model: str) -> None:
 def test_whatever_was_used_is_never_free_and_never_finer_than_a_micro_cent(
     read: int, written: int, put_in: int, put_out: int, model: str
 ) -> None:
-    usage = TokenUsage(
-        input_tokens=put_in, output_tokens=put_out, cache_read_tokens=read, cache_write_tokens=written
-    )
+    usage = TokenUsage(input_tokens=put_in, output_tokens=put_out, cache_read_tokens=read, cache_write_tokens=written)
     cents = PriceList().cost(usage, vendor="anthropic", model=model).cents
     assert cents.as_tuple().exponent == -6
     assert (cents > 0) == (read + written + put_in + put_out > 0)
@@ -91,7 +89,6 @@ def test_prices_that_someone_else_has_fetched_are_not_used(monkeypatch: pytest.M
 @pytest.mark.parametrize("package", ["anthropic", "genai_prices"])
 def test_the_slow_packages_are_imported_on_first_use(package: str) -> None:
     program = (
-        "import sys, opencognit.providers.table, opencognit.providers.prices; "
-        f"sys.exit({package!r} in sys.modules)"
+        f"import sys, opencognit.providers.table, opencognit.providers.prices; sys.exit({package!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

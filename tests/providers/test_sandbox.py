@@ -28,9 +28,7 @@ async def test_the_sandbox_hides_what_it_is_told_to(workspace: Path, tmp_path: P
     (data / "secret").write_text("canary")
     inside = data / "agents" / "ada"
     inside.mkdir(parents=True)
-    outcome = await run(
-        f"cat {data}/secret; ls {data}; echo mine > own", inside, sandbox="bubblewrap", hidden=(data,)
-    )
+    outcome = await run(f"cat {data}/secret; ls {data}; echo mine > own", inside, sandbox="bubblewrap", hidden=(data,))
     assert "canary" not in outcome.output
     assert "secret" not in (outcome.result or "")
     assert (inside / "own").read_text() == "mine\n"
@@ -69,9 +67,7 @@ async def test_the_network_is_there_when_it_is_asked_for(workspace: Path) -> Non
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        outcome = await run(
-            f"echo > /dev/tcp/127.0.0.1/{port}", workspace, config={"netz": True}, sandbox="bubblewrap"
-        )
+        outcome = await run(f"echo > /dev/tcp/127.0.0.1/{port}", workspace, config={"netz": True}, sandbox="bubblewrap")
         assert outcome.error is None
 
 

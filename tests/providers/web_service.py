@@ -47,9 +47,7 @@ def json(**fields: Any) -> Reply:
     return reply
 
 
-async def send(
-    provider: HttpProvider, service: Service, toolbox: FakeToolbox | None = None, **config: Any
-) -> Outcome:
+async def send(provider: HttpProvider, service: Service, toolbox: FakeToolbox | None = None, **config: Any) -> Outcome:
     return await provider.work(order(config={"url": service.url, **config}), toolbox or FakeToolbox())
 
 

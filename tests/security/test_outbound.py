@@ -101,9 +101,7 @@ async def test_loopback_is_refused_in_every_spelling(place: Place, host: str) ->
     assert place.visits == []
 
 
-@pytest.mark.parametrize(
-    "host", ["127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.1."]
-)
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.1."])
 async def test_addresses_in_unusual_forms_are_refused(place: Place, host: str) -> None:
     with pytest.raises((ForbiddenAddress, aiohttp.InvalidURL)):
         await get(f"http://{host}:{place.port}/")
@@ -167,15 +165,11 @@ async def test_a_name_is_checked_each_time_that_it_is_resolved(place: Place) -> 
             await session.get(url)
 
 
-@pytest.mark.parametrize(
-    "to", ["http://127.0.0.1:{port}/inside", "http://169.254.169.254/", "/other", "file:///etc"]
-)
+@pytest.mark.parametrize("to", ["http://127.0.0.1:{port}/inside", "http://169.254.169.254/", "/other", "file:///etc"])
 async def test_a_redirect_is_refused(place: Place, to: str) -> None:
     async with guarded_session(frozenset({f"localhost:{place.port}"})) as session:
         with pytest.raises(ForbiddenAddress, match="redirect"):
-            await session.get(
-                f"http://localhost:{place.port}/start", params={"to": to.format(port=place.port)}
-            )
+            await session.get(f"http://localhost:{place.port}/start", params={"to": to.format(port=place.port)})
     assert place.visits == ["/start"]
 
 

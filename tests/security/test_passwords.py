@@ -44,9 +44,7 @@ async def test_a_hash_shows_its_cost_and_is_salted(passwords: Passwords) -> None
     text=st.text(st.characters(exclude_categories=["Cs", "Mn", "Mc"]), min_size=1, max_size=40),
     ends=st.tuples(st.sampled_from("aä€😀0"), st.sampled_from("bö₤🚀1")),
 )
-def test_thousand_characters_that_differ_in_the_last_are_two_passwords(
-    text: str, ends: tuple[str, str]
-) -> None:
+def test_thousand_characters_that_differ_in_the_last_are_two_passwords(text: str, ends: tuple[str, str]) -> None:
     start = (text * 1000)[:999]
 
     async def compare() -> tuple[bool, bool]:

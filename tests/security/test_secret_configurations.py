@@ -11,9 +11,7 @@ LONG = "sk-ant-" + "0123456789" * 3 + "3xyz"
 OTHER = "sk-ant-" + "abcdefghij" * 3 + "4abc"
 BULLETS = "••••••••"
 
-names = st.sampled_from(
-    ["model", "apiKey", "token", "name", "value", "key", "a/b", "~", "~1", "0", "1", "", "env"]
-)
+names = st.sampled_from(["model", "apiKey", "token", "name", "value", "key", "a/b", "~", "~1", "0", "1", "", "env"])
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30)
 configs = st.dictionaries(
     names,
@@ -119,9 +117,7 @@ def test_text_that_only_looks_like_a_mask_stays() -> None:
 
 
 def test_items_of_a_list_never_get_each_others_secrets() -> None:
-    masked, known = split_secrets(
-        {"servers": [{"url": "a", "token": "first"}, {"url": "b", "token": "second"}]}
-    )
+    masked, known = split_secrets({"servers": [{"url": "a", "token": "first"}, {"url": "b", "token": "second"}]})
     for servers in (masked["servers"][1:], masked["servers"][::-1]):
         with pytest.raises(ValidationFailed):
             keep_known({"servers": servers}, known)

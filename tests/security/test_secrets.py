@@ -107,9 +107,7 @@ def test_the_same_secret_is_sealed_differently_each_time() -> None:
     assert SecretBox(KEY).seal(LONG) != SecretBox(KEY).seal(LONG)
 
 
-@pytest.mark.parametrize(
-    "sealed", ["", "gAAAA", "gAAAAABlooks-like-one", "plain text", "ä", "\udc80", "=" * 100]
-)
+@pytest.mark.parametrize("sealed", ["", "gAAAA", "gAAAAABlooks-like-one", "plain text", "ä", "\udc80", "=" * 100])
 def test_what_was_not_sealed_is_refused(sealed: str) -> None:
     with pytest.raises(SecretUnreadable):
         SecretBox(KEY).open(sealed)

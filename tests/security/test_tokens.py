@@ -18,9 +18,7 @@ START = Instant("2001-09-09T01:46:40.000Z")
 HOUR = 3600.0
 
 
-def issued(
-    tokens: Tokens, *, now: Instant = START, lifetime: float = HOUR, session_id: str = "session"
-) -> str:
+def issued(tokens: Tokens, *, now: Instant = START, lifetime: float = HOUR, session_id: str = "session") -> str:
     return tokens.issue(
         session_id=session_id, subject_id="user", kind="user", company_id=None, now=now, lifetime=lifetime
     )
@@ -53,9 +51,7 @@ def tokens() -> Tokens:
 
 
 def test_a_token_tells_what_it_was_issued_with(tokens: Tokens) -> None:
-    token = tokens.issue(
-        session_id="s", subject_id="a", kind="agent", company_id="c", now=START, lifetime=HOUR
-    )
+    token = tokens.issue(session_id="s", subject_id="a", kind="agent", company_id="c", now=START, lifetime=HOUR)
     assert tokens.read(token, now=START) == Claims(
         session_id="s",
         subject_id="a",
@@ -197,9 +193,7 @@ def test_a_signature_has_one_spelling(tokens: Tokens) -> None:
             tokens.read(token[:-1] + same_bytes, now=START)
 
 
-@given(
-    st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{42}A", fullmatch=True))
-)
+@given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{42}A", fullmatch=True)))
 def test_no_text_does_anything_but_be_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         Tokens(KEY).read(text, now=START)
