@@ -256,12 +256,12 @@ class Agent(PersistentActor[State]):
         if self.system.runs.of_agent(self.id) is None:
             await self._begin(RunSource.SCHEDULER)
 
-    async def heartbeat_ended(self, _message: HeartbeatEnded) -> None:
+    async def heartbeat_ended(self, message: HeartbeatEnded) -> None:
         """Begin another one if the agent was woken meanwhile."""
-        woken, self._woken = self._woken, None
-        agent = self.existing()
-        if agent.status is AgentStatus.RUNNING:
-            await self._become(AgentStatus.IDLE, current_task_id=None)
+        woken = self._woken or (RunSource.AUTOMATION if message.share_used else None)
+        self._woken = None
+        if self.existing().current_task_id is not None:
+            await self._end_orphans("The heartbeat ended before this run began")
         if woken is not None and self.system.runs.of_agent(self.id) is None:
             await self._begin(woken)
 
@@ -316,17 +316,8 @@ class Agent(PersistentActor[State]):
         """Mend what an earlier process, or a crash of this actor, left behind; then go on."""
         if self.state is None or self.system.runs.of_agent(self.id) is not None:
             return
-        for body in await self.system.store.queries.unfinished_runs(self.id):
-            run = decode(body, Run)
-            await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
-            ended = replace(
-                run, status=RunStatus.FAILED, error="The server stopped during this run", ended_at=self.now()
-            )
-            await self.append(ended, RunFinished.of(ended))
-        agent = self.state
-        if agent.status is AgentStatus.RUNNING:
-            await self._become(AgentStatus.IDLE, current_task_id=None)
-        if agent.status is AgentStatus.TERMINATED:
+        await self._end_orphans("The server stopped during this run")
+        if self.existing().status is AgentStatus.TERMINATED:
             await self._unassign_all()
         else:
             await self._begin(RunSource.AUTOMATION)
@@ -373,6 +364,18 @@ class Agent(PersistentActor[State]):
     def _this_month(self, agent: State) -> State:
         same_month = agent.updated_at[:7] == self.now()[:7]
         return agent if same_month else replace(agent, spent_cents=Decimal(0))
+
+    async def _end_orphans(self, why: str) -> None:
+        """End the runs that nobody works on: first their locks, then their records, then the agent's status."""
+        for body in await self.system.store.queries.unfinished_runs(self.id):
+            run = decode(body, Run)
+            await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
+            ended = replace(run, status=RunStatus.FAILED, error=why, ended_at=self.now())
+            await self.append(ended, RunFinished.of(ended))
+        agent = self.existing()
+        if agent.current_task_id is not None or agent.status is AgentStatus.RUNNING:
+            idle = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
+            await self._become(idle, current_task_id=None)
 
     def _alive(self) -> State:
         agent = self.existing()

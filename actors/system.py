@@ -235,7 +235,8 @@ class ActorSystem:
             if not queue.full():
                 queue.put_nowait(None)
         give_up = self._loop.time() + self.limits.ask_deadline
-        while any(not actor.is_idle() for actor in self._live.values()) and self._loop.time() < give_up:
+        # Polled, because it happens once, at the end, and costs the mailboxes nothing until then.
+        while any(not actor.is_idle() for actor in self._live.values()) and self._loop.time() < give_up:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         for actor in self.live():
             self.drop(actor)

@@ -89,6 +89,7 @@ class WorkCycle:
             await asyncio.wait([self._task])
 
     async def _beat(self) -> None:
+        share_used = False
         try:
             for _ in range(self._system.limits.tasks_per_heartbeat):
                 # The place is given up after each task, so that one long inbox does not keep others waiting.
@@ -99,9 +100,10 @@ class WorkCycle:
                     if run is None:
                         return
                     await asyncio.shield(self._system.keep(self._run(run)))
+            share_used = True
         finally:
             self._system.runs.remove(self)
-            self._system.tell(AGENT, self.agent_id, HeartbeatEnded(), internal=True)
+            self._system.tell(AGENT, self.agent_id, HeartbeatEnded(share_used=share_used), internal=True)
 
     async def _take(self) -> Run | None:
         try:
@@ -143,6 +145,9 @@ class WorkCycle:
         except ProviderFailed as error:
             await tools.book(error.partial)
             raise
+        except SystemExit as error:
+            # It would end the event loop, and with it everyone's work.
+            raise RuntimeError("The adapter wanted to end the process") from error
         await tools.book(outcome)
         return outcome
 

@@ -126,7 +126,7 @@ async def _in_one_form(
     return response
 
 
-def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainError:
+def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainError:  # noqa: PLR0911 - one for each kind
     match error:
         case DomainError():
             return error

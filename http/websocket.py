@@ -142,7 +142,7 @@ class Follower:
                 await self._complain("Send JSON as text")
 
     async def _watch_session(self) -> None:
-        while await self._still_signed_in():
+        while await self._still_signed_in():  # noqa: ASYNC110 - expiry is a matter of time, not of an event
             await asyncio.sleep(CHECK_EVERY)
         await self._cut(NOT_AUTHENTICATED, b"The token is no longer good")
 
@@ -172,10 +172,9 @@ class Follower:
         subscription.types = frozenset(message.types) if message.types is not None else None
         async with self._sending:
             until = hub.last_seq
+            narrowed = {"unternehmenIds": message.company_ids, "types": message.types}
             reply: dict[str, Any] = {"type": "subscribed", "seq": until}
-            for name, value in (("unternehmenIds", message.company_ids), ("types", message.types)):
-                if value is not None:
-                    reply[name] = value
+            reply |= {name: value for name, value in narrowed.items() if value is not None}
             if message.since is None:
                 await self._send(encode(reply))
                 return

@@ -168,6 +168,9 @@ class HeartbeatDue(Message[None], frozen=True, kw_only=True):
 class HeartbeatEnded(Message[None], frozen=True, kw_only=True):
     """Internal: the heartbeat under way is over."""
 
+    share_used: bool = False
+    """Whether it stopped because its share was used, with the inbox perhaps not empty."""
+
 
 class TakeTask(Message["Run | None"], frozen=True, kw_only=True):
     """Internal: the heartbeat asks for its next task; answered with the run that begins, or None."""

@@ -34,6 +34,9 @@ from opencognit.store.tables import (
     Users,
 )
 
+# Written out, not bound: SQLite uses the partial index only where it can see the same words in the query.
+UNFINISHED = peewee.Expression(Tasks.status, peewee.OP.NOT_IN, peewee.SQL("('done', 'cancelled')"))
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -103,9 +106,7 @@ class Queries:
     @_on_reader
     def agents_to_wake(self) -> list[str]:
         """Agents that must be awake after a start: heartbeat on, left running, or with something to do."""
-        with_work = Tasks.select(Tasks.assignee_id).where(
-            Tasks.assignee_id.is_null(False), Tasks.status.not_in(("done", "cancelled"))
-        )
+        with_work = Tasks.select(Tasks.assignee_id).where(Tasks.assignee_id.is_null(False), UNFINISHED)
         return self._column(
             Agents.select(Agents.id).where(
                 Agents.next_heartbeat.is_null(False)
@@ -353,7 +354,7 @@ class Queries:
     def _inbox(agent_id: str) -> Any:
         return (
             Tasks.select(Tasks.id)
-            .where(Tasks.assignee_id == agent_id, Tasks.status.not_in(("done", "cancelled")))
+            .where(Tasks.assignee_id == agent_id, UNFINISHED)
             .order_by(Tasks.rank, Tasks.due_at.asc(nulls="last"), Tasks.seq)
         )
 

@@ -143,10 +143,7 @@ def _write_snapshots(cursor: Cursor, snapshots: Iterable[Snapshot]) -> None:
     statements: dict[str, list[tuple[Any, ...]]] = {}
     for snapshot in snapshots:
         shelf = SHELVES[snapshot.kind]
-        if snapshot.entity is None:
-            statement = shelf.delete
-        else:
-            statement = shelf.update if snapshot.version else shelf.insert
+        statement = shelf.delete if snapshot.entity is None else shelf.update if snapshot.version else shelf.insert
         statements.setdefault(statement, []).append(shelf.parameters(snapshot))
     for statement, rows in statements.items():
         changed = cursor.executemany(statement, rows).rowcount

@@ -188,8 +188,10 @@ def test_ctrl_c_in_a_handler_reaches_the_program_and_the_rest_goes_on_with_the_l
 
     interrupted, other = loop.run_until_complete(begin())
     interrupted.tell(crash(KeyboardInterrupt()))
+    give_up = loop.call_later(WAIT, loop.stop)
     with pytest.raises(KeyboardInterrupt):
         loop.run_forever()
+    give_up.cancel()
 
     assert loop.run_until_complete(ask(other, "goes on")) == "goes on"
     assert not interrupted.is_alive()

@@ -9,7 +9,7 @@ from opencognit.actors.asyncio_actor import AsyncioActor, Later
 from opencognit.actors.asyncio_future import WouldDeadlockError
 from opencognit.actors.mailbox import Envelope
 from opencognit.domain.errors import MailboxFull
-from tests.actors.specimens import WAIT, Doing, Echo, Small, ask, crash, ending, note
+from tests.actors.specimens import WAIT, Doing, Echo, Small, ask, ending, note
 
 # Messages and answers
 
@@ -224,8 +224,8 @@ async def test_a_busy_actor_does_not_starve_the_others():
     handled = itertools.count()
 
     def tell_myself_again(actor):
-        next(handled)
-        actor.actor_inbox.put(Envelope(tell_myself_again, internal=True))
+        if next(handled) < 100_000:
+            actor.actor_inbox.put(Envelope(tell_myself_again, internal=True))
 
     busy = Doing.start()
     busy.tell(tell_myself_again)
@@ -234,8 +234,7 @@ async def test_a_busy_actor_does_not_starve_the_others():
 
     # Ten asks take a few turns of the loop each; the busy one has at most a burst in each of them.
     assert 10 <= next(handled) < 10_000
-    busy.tell(crash(SystemExit()))
-    assert await ending(busy.stop(block=False)) is True
+    busy.stop(block=False)
 
 
 async def test_a_request_given_up_before_its_turn_is_not_handled():

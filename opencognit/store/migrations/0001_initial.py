@@ -54,6 +54,7 @@ CREATE TABLE blockers (
     PRIMARY KEY (task_id, blocker_id)
 ) WITHOUT ROWID;
 CREATE INDEX blockers_blocker ON blockers (blocker_id, is_open);
+CREATE INDEX blockers_open ON blockers (task_id) WHERE is_open;
 CREATE INDEX blockers_company ON blockers (company_id);
 
 CREATE TABLE comments (
