@@ -37,7 +37,6 @@ def test_of_3_000_races_of_ask_and_stop_none_is_left_unresolved():
             ended.update(_how_it_ended(answer) for one in running for answer in one.result(WAIT))
 
     # That both happen, and often, shows that it was a race.
-    print(ended)
     assert set(ended) == {"answered", "dead"}, ended
     assert min(ended.values()) > 100, ended
     assert ended.total() == 30_000
