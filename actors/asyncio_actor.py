@@ -15,9 +15,11 @@ All that is Pykka's stays: `tell`, `ask`, `stop`, proxies, `ActorRegistry`, `on_
 * All actors started inside a running loop share that loop's thread; started elsewhere, they share one
   background thread. A handler that blocks therefore blocks all of them: make it `async def` and await, or
   hand the blocking call to `asyncio.to_thread`.
+* A handler runs in the actor's own `contextvars` context, empty at first as a thread's is, whoever asks.
 * Handlers and hooks may be `async def`. A handler may also return `Later(future)`: the asker is answered when
   the future ends, and the actor goes on with its next message meanwhile.
-* On a thread that runs a loop, `ask(block=True)` raises `WouldDeadlockError`; Pykka would wait for ever.
+* On a thread that runs a loop, `ask(block=True)` raises `WouldDeadlockError`; Pykka would wait for ever. So do
+  `stop(block=True)` and setting an attribute through a proxy, which blocks with Pykka.
 * An ask always ends, also when its message meets a stop or a closed loop (`pykka.ActorDeadError`) or a full
   mailbox (`MailboxFull`).
 * A `SystemExit` in one actor ends that actor alone; its asker gets `pykka.ActorDeadError`. Pykka would stop
@@ -27,6 +29,7 @@ An idle actor costs about 1.5 kB.
 """
 
 import asyncio
+import contextvars
 import logging
 import sys
 import threading
@@ -80,10 +83,11 @@ class AsyncioActor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         self.actor_urn = f"urn:uuid:{uuid_utils.uuid4()}"
-        self.actor_inbox = Mailbox(self.mailbox_limit)
+        self.actor_inbox = self._create_actor_inbox()
         self.actor_stopped = StopFlag()
         self._actor_ref = AsyncioActorRef(self)
         self.origin: Any = None
+        self._context = contextvars.Context()
         self._scheduled = False
         self._held = True
         self._in_hand: Envelope | None = None
@@ -114,9 +118,9 @@ class AsyncioActor(pykka.Actor):
         return actor
 
     @override
-    @staticmethod
-    def _create_actor_inbox() -> Any:
-        return Mailbox(AsyncioActor.mailbox_limit)
+    @classmethod
+    def _create_actor_inbox(cls) -> Any:
+        return Mailbox(cls.mailbox_limit)
 
     @override
     @staticmethod
@@ -129,9 +133,9 @@ class AsyncioActor(pykka.Actor):
         self._loop = running or background_loop()
         self.actor_inbox.open(self._loop, self)
         if running is None:
-            self._loop.call_soon_threadsafe(self._start_up)
+            self._loop.call_soon_threadsafe(self._start_up, context=self._context)
         else:
-            self._loop.call_soon(self._start_up)
+            self._loop.call_soon(self._start_up, context=self._context)
 
     def _start_up(self) -> None:
         """Run `on_start`, then begin with the mail."""
@@ -191,7 +195,7 @@ class AsyncioActor(pykka.Actor):
         """The mailbox has something, and the actor will look. Called on the loop's thread."""
         if not (self._scheduled or self._held) and self._in_hand is None and self.actor_inbox.has_mail():
             self._scheduled = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self._drain, context=self._context)
 
     def loop_closed(self) -> None:
         """Somebody found the loop closed: the actor is dead."""
@@ -216,8 +220,7 @@ class AsyncioActor(pykka.Actor):
         try:
             reply = self._handle_receive(envelope.message)
         except BaseException as error:
-            self._done(envelope)
-            self.failed(envelope, error)
+            self._fail(envelope, error)
             if _is_ctrl_c(error):
                 raise
             return
@@ -236,8 +239,7 @@ class AsyncioActor(pykka.Actor):
             envelope.refuse(error)
             raise
         except BaseException as error:
-            self._done(envelope)
-            self.failed(envelope, error)
+            self._fail(envelope, error)
             if _is_ctrl_c(error):
                 raise
         else:
@@ -259,7 +261,8 @@ class AsyncioActor(pykka.Actor):
         """Decide what an error from a handler means; a supervised actor overrides this.
 
         As with Pykka: an asker gets the error and the actor goes on; after a tell, `on_failure` is called and
-        the actor stops. What is no `Exception` (`SystemExit`, a cancelled handler) stops it in both cases.
+        the actor stops. What is no `Exception` (`SystemExit`, a cancelled handler) stops it in both cases. Should
+        this method itself raise, then the asker gets the first error, and the actor stops.
         """
         envelope.refuse(error)
         if envelope.reply_to is not None and isinstance(error, Exception):
@@ -267,15 +270,19 @@ class AsyncioActor(pykka.Actor):
             return
         exc_info = (type(error), error, error.__traceback__)
         self._handle_failure(*exc_info)
+        ending = self.on_failure(*exc_info)  # type: ignore[func-returns-value]
+        if isinstance(ending, CoroutineType):
+            self._work = self._loop.create_task(self._await_ending(ending))
+
+    def _fail(self, envelope: Envelope, error: BaseException) -> None:
+        self._done(envelope)
         try:
-            ending = self.on_failure(*exc_info)  # type: ignore[func-returns-value]
+            self.failed(envelope, error)
         except BaseException as second:
+            envelope.refuse(error)
             self._handle_failure(*sys.exc_info())
             if _is_ctrl_c(second):
                 raise
-            return
-        if isinstance(ending, CoroutineType):
-            self._work = self._loop.create_task(self._await_ending(ending))
 
     @override
     def _stop(self) -> Any:
@@ -325,20 +332,9 @@ class AsyncioActor(pykka.Actor):
 
 def _answer(envelope: Envelope, value: Any) -> None:
     if isinstance(value, Later):
-        value.future.add_done_callback(lambda future: _answer_from(envelope, future))
+        envelope.answer_when_done(value.future)
     else:
         envelope.answer(value)
-
-
-def _answer_from(envelope: Envelope, future: "asyncio.Future[Any]") -> None:
-    if future.cancelled():
-        envelope.refuse(pykka.ActorDeadError("The actor gave up on this answer"))
-    elif (error := future.exception()) is None:
-        envelope.answer(future.result())
-    elif envelope.reply_to is None:
-        _log.error("What came of %r failed:", envelope, exc_info=error)
-    else:
-        envelope.refuse(error)
 
 
 def _is_ctrl_c(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sys
 import threading
@@ -28,6 +29,8 @@ ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType 
 
 PATIENCE: Final = 1.0
 """Seconds after which one who waits looks whether the loop that should answer has been closed."""
+
+_log = logging.getLogger("pykka")
 
 # Reentrant: a finalizer or a signal handler may settle another future while this thread is here.
 _settling = threading.RLock()
@@ -194,7 +197,10 @@ class AsyncioFuture(pykka.Future[T], Generic[T]):
             self._outcome = outcome
             listeners, self._listeners = self._listeners, None
         for listener in listeners or ():
-            listener()
+            try:
+                listener()
+            except Exception:  # noqa: BLE001 - the others still wait to be told, and nobody else hears of it
+                _log.exception("A listener of %r failed", self)
         return True
 
     def _forget(self, listener: Callable[[], object]) -> None:

@@ -7,18 +7,20 @@ import threading
 _log = logging.getLogger("pykka")
 
 _starting = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
+_running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
 
 def background_loop() -> asyncio.AbstractEventLoop:
     """The shared background loop, running. Callable from any thread."""
-    global _loop  # noqa: PLW0603 - one loop for the whole process is the point
+    global _running  # noqa: PLW0603 - one loop for the whole process is the point
     with _starting:
-        if _loop is None or _loop.is_closed():
+        # A fork takes the loop along, but not its thread.
+        if _running is None or _running[0].is_closed() or not _running[1].is_alive():
             loop = asyncio.new_event_loop()
-            threading.Thread(target=_run, args=(loop,), name="actors", daemon=True).start()
-            _loop = loop
-        return _loop
+            thread = threading.Thread(target=_run, args=(loop,), name="actors", daemon=True)
+            thread.start()
+            _running = loop, thread
+        return _running[0]
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -6,23 +6,25 @@ comes too late is refused on the spot.
 """
 
 import asyncio
+import logging
 import sys
-import threading
 from asyncio import _get_running_loop
 from collections import deque
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from pykka import ActorDeadError
 from pykka.messages import _ActorStop
 
 from opencognit.actors.asyncio_future import AsyncioFuture
+from opencognit.actors.crossing import crossing_to
 from opencognit.domain.errors import MailboxFull
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
+
+_log = logging.getLogger("pykka")
 
 
 class Envelope:
@@ -67,6 +69,20 @@ class Envelope:
             self.reply_to.offer(value)
         else:
             self.reply_to.set_result(value)
+
+    def answer_when_done(self, future: "asyncio.Future[Any]") -> None:
+        """Give the asker what comes of `future`, when it ends."""
+        future.add_done_callback(self._answer_from)
+
+    def _answer_from(self, future: "asyncio.Future[Any]") -> None:
+        if future.cancelled():
+            self.refuse(ActorDeadError("The actor gave up on this answer"))
+        elif (error := future.exception()) is None:
+            self.answer(future.result())
+        elif self.reply_to is None:
+            _log.error("What came of %r failed:", self, exc_info=error)
+        else:
+            self.refuse(error)
 
     def refuse(self, error: BaseException) -> None:
         """Give the asker an error instead of a reply.
@@ -137,6 +153,7 @@ class Mailbox:
 
         Raises:
             MailboxFull: a tell found the mailbox full; an ask is answered with it.
+            TypeError: a plain `asyncio.Future` came from elsewhere than the actor's loop, which must not set it.
         """
         if not isinstance(envelope, Envelope):
             internal = isinstance(envelope.message, _ActorStop)
@@ -145,12 +162,15 @@ class Mailbox:
         if isinstance(envelope.reply_to, AsyncioFuture):
             envelope.reply_to.home = loop
         # Before the start (an actor that tells itself something in __init__) there is only one thread.
-        if loop is None or _get_running_loop() is loop:
+        if loop is None or (_get_running_loop() is loop and self._handed_over == self._entered):
             taken = not self._is_too_full_for(envelope)
             if taken:
                 self._enter(envelope)
         else:
-            taken = _crossing_to(loop).hand_over(loop, self, envelope)
+            # Also inside the loop while others are on their way, who came first.
+            if asyncio.isfuture(envelope.reply_to) and _get_running_loop() is not loop:
+                raise TypeError("Outside the actor's loop, ask with an AsyncioFuture instead of an asyncio.Future")
+            taken = crossing_to(loop).hand_over(loop, self, envelope)
         if not taken:
             self._refuse_as_full(envelope)
 
@@ -225,54 +245,3 @@ class Mailbox:
         owner = self._owner
         if owner is not None:
             owner.loop_closed()
-
-
-class _Crossing:
-    """The way of envelopes from other threads into one loop: one wake-up takes all that have gathered."""
-
-    __slots__ = ("_gathered",)
-
-    def __init__(self) -> None:
-        self._gathered: deque[tuple[Mailbox, Envelope]] = deque()
-
-    def hand_over(self, loop: asyncio.AbstractEventLoop, mailbox: Mailbox, envelope: Envelope) -> bool:
-        """Bring an envelope to the mailbox; False if that is full."""
-        with _crossings_lock:
-            if not mailbox.reserve(envelope):
-                return False
-            try:
-                # The wake-up comes first: a Ctrl-C between the two must not leave envelopes without one.
-                if not self._gathered or loop.is_closed():
-                    loop.call_soon_threadsafe(self._arrive)
-            except RuntimeError:
-                lost = [*self._gathered, (mailbox, envelope)]
-                self._gathered.clear()
-            else:
-                lost = []
-                self._gathered.append((mailbox, envelope))
-        for lost_mailbox, lost_envelope in lost:
-            lost_mailbox.lose(lost_envelope)
-        return True
-
-    def _arrive(self) -> None:
-        try:
-            for _ in range(len(self._gathered)):
-                mailbox, envelope = self._gathered.popleft()
-                mailbox.enter_from_thread(envelope)
-        finally:
-            with _crossings_lock:
-                if self._gathered:
-                    asyncio.get_running_loop().call_soon(self._arrive)
-
-
-# Reentrant: a finalizer or a signal handler may send a message while this thread is here.
-_crossings_lock = threading.RLock()
-_crossings: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Crossing]" = WeakKeyDictionary()
-
-
-def _crossing_to(loop: asyncio.AbstractEventLoop) -> _Crossing:
-    crossing = _crossings.get(loop)
-    if crossing is None:
-        with _crossings_lock:
-            crossing = _crossings.setdefault(loop, _Crossing())
-    return crossing

@@ -14,7 +14,7 @@ actor as over HTTP.
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -352,7 +352,7 @@ class Runtime:
             raise NotFound("Task not found")
         return task
 
-    async def events(self, *, company_id: str | None = None, since: int | None = None) -> AsyncIterator[Published]:
+    async def events(self, *, company_id: str | None = None, since: int | None = None) -> AsyncGenerator[Published]:
         """Committed events in order, from now on or after the number `since`.
 
         Raises:
@@ -371,7 +371,7 @@ class Runtime:
         finally:
             self.hub.unsubscribe(subscription)
 
-    async def replay(self, subscription: Subscription, *, since: int, until: int) -> AsyncIterator[Published]:
+    async def replay(self, subscription: Subscription, *, since: int, until: int) -> AsyncGenerator[Published]:
         """What a subscription has missed: the kept events after `since` up to `until`, as far as it wants them."""
         while since < until:
             batch = await self.queries.events_after(since, until, 500)

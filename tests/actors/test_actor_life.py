@@ -1,5 +1,7 @@
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -135,6 +137,24 @@ async def test_a_crash_after_a_tell_stops_the_actor_and_calls_on_failure():
     assert isinstance(await ending(late), pykka.ActorDeadError)
 
 
+@pytest.mark.parametrize("second", [ValueError("supervisor"), SystemExit(1)])
+async def test_an_error_in_the_decision_about_an_error_ends_the_ask_and_the_actor(second):
+    class BadlySupervised(Doing):
+        def failed(self, *_what):
+            raise second
+
+    async def fail(_actor):
+        raise KeyError("handler")
+
+    for failing in (crash(KeyError("handler")), fail):
+        ref = BadlySupervised.start()
+        answer, late = ref.ask(failing, block=False), ref.ask(note("late"), block=False)
+
+        assert isinstance(await ending(answer), KeyError)
+        assert isinstance(await ending(late), pykka.ActorDeadError)
+        assert not ref.is_alive()
+
+
 async def test_a_system_exit_in_any_hook_or_handler_stops_that_actor_alone():
     async def leave(_actor):
         raise SystemExit
@@ -211,6 +231,22 @@ def test_the_background_loop_survives_whoever_stops_it():
     ref.tell(lambda _: background_loop().stop())
 
     assert ref.ask(note("goes on"), timeout=WAIT) == ["goes on"]
+
+
+def test_a_forked_child_gets_a_background_loop_of_its_own():
+    script = """
+import os
+from tests.actors.specimens import WAIT, Echo
+
+Echo.start().ask("in the parent", timeout=WAIT)
+child = os.fork()
+if not child:
+    os._exit(Echo.start().ask(7, timeout=WAIT))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert run.stdout == "7\n", run.stderr
 
 
 def test_an_answer_that_was_taken_over_does_not_stall_the_actor():

@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import itertools
 import threading
 
@@ -163,6 +164,36 @@ async def test_the_origin_is_known_in_the_handler_only():
     assert actor.origin is None
 
 
+async def test_no_context_of_an_asker_leaks_into_a_handler_or_from_one_actor_to_another():
+    who_asks = contextvars.ContextVar("who_asks", default="nobody")
+
+    async def slow(_actor):
+        await asyncio.sleep(0)
+        return who_asks.get()
+
+    async def ask_as(name, message):
+        who_asks.set(name)
+        return await ask(ref, message)
+
+    ref, other = Doing.start(), Doing.start()
+    seen = await asyncio.gather(ask_as("a", lambda _: who_asks.get()), ask_as("b", slow))
+    await ask(ref, lambda _: who_asks.set("the actor") and None)
+
+    assert seen == ["nobody", "nobody"]
+    assert await ask(ref, slow) == "the actor"
+    assert await ask(other, slow) == "nobody"
+
+
+async def test_what_a_thread_asked_first_is_handled_before_what_the_loop_asks_later():
+    ref = Doing.start()
+    await ask(ref, note("awake"))
+    thread = threading.Thread(target=ref.tell, args=(note("thread"),))
+    thread.start()
+    thread.join(WAIT)
+
+    assert await ask(ref, note("loop")) == ["awake", "thread", "loop"]
+
+
 # Blocking
 
 
@@ -172,6 +203,13 @@ async def test_a_blocking_ask_inside_a_loop_raises_and_sends_nothing():
         ref.ask(note("blocking"))
 
     assert await ask(ref, note("first")) == ["first"]
+
+
+async def test_setting_an_attribute_through_a_proxy_inside_a_loop_raises():
+    proxy = Doing.start().proxy()
+
+    with pytest.raises(WouldDeadlockError):
+        proxy.log = []
 
 
 async def test_a_blocking_stop_inside_a_loop_raises_and_stops_nothing():

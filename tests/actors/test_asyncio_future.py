@@ -95,6 +95,17 @@ def test_of_many_threads_that_settle_it_exactly_one_wins():
         assert future.get() == taken.index(True)
 
 
+def test_a_listener_that_raises_keeps_nobody_else_from_being_told(caplog):
+    future: AsyncioFuture[int] = AsyncioFuture()
+    told = []
+    future.when_done(lambda: 1 / 0)
+    future.when_done(lambda: told.append(future.get()))
+    future.set(7)
+
+    assert told == [7]
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_waiting_too_long_raises_timeout_and_leaves_nothing_behind():
     future: AsyncioFuture[int] = AsyncioFuture()
     for _ in range(3):

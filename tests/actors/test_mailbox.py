@@ -68,6 +68,27 @@ async def test_messages_of_each_thread_keep_their_order():
         assert [number for sender, number in messages if sender == name] == list(range(500))
 
 
+async def test_what_a_thread_sent_first_comes_before_what_the_loop_sends_later():
+    mailbox = an_open_mailbox()
+    await asyncio.to_thread(mailbox.put, Envelope("settled in"))
+    thread = threading.Thread(target=mailbox.put, args=(Envelope("from a thread"),))
+    thread.start()
+    thread.join(30)
+    mailbox.put(Envelope("from the loop"))
+    mailbox.put(Envelope("from the loop again"))
+    await asyncio.sleep(0)
+
+    assert all_of(mailbox) == ["settled in", "from a thread", "from the loop", "from the loop again"]
+
+
+async def test_an_asyncio_future_is_refused_outside_the_loop_that_would_set_it():
+    mailbox, reply = an_open_mailbox(), asyncio.get_running_loop().create_future()
+
+    with pytest.raises(TypeError, match="AsyncioFuture"):
+        await asyncio.to_thread(mailbox.put, Envelope("ask", reply))
+    assert mailbox.empty()
+
+
 async def test_the_owner_is_woken_for_mail():
     owner = Owner()
     an_open_mailbox(owner=owner).put(Envelope("hello"))

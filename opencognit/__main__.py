@@ -1,0 +1,5 @@
+"""`python -m opencognit`: the same as the command `opencognit`."""
+
+from opencognit.cli import main
+
+main()

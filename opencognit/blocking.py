@@ -1,0 +1,125 @@
+"""`BlockingRuntime`: the runtime for programs without asyncio.
+
+with BlockingRuntime(data="company-data") as runtime:
+company = runtime.create_company(name="Acme")
+agent = runtime.create_agent(company.id, name="Ada", role="Engineer")
+task = runtime.create_task(company.id, title="Build it", assignee_id=agent.id)
+print(runtime.finished(task.id).result)
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from opencognit.domain.agent import Agent
+from opencognit.domain.company import Company
+from opencognit.domain.events import Published
+from opencognit.domain.message import Message
+from opencognit.domain.task import Task
+from opencognit.runtime import Runtime
+
+R = TypeVar("R")
+
+
+class BlockingRuntime:
+    """A `Runtime` on an event loop in a thread of its own. Takes the same arguments; every method blocks.
+
+    Attributes:
+        inner: the runtime itself, for what has no method here; use it on its own loop, through `run`.
+    """
+
+    inner: Runtime
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._arguments = (args, options)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="opencognit", daemon=True)
+        self._stack = AsyncExitStack()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.run(self._open())
+        except BaseException:
+            self._end_thread()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.run(self._stack.aclose())
+        finally:
+            self._end_thread()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine on the runtime's loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def serve(self, *, host: str | None = None, port: int | None = None) -> str:
+        """Serve over HTTP until the block ends; returns the base URL. Port 0 takes a free one."""
+        from opencognit.http.server import listening
+
+        return self.run(self._stack.enter_async_context(listening(self.inner, host=host, port=port)))
+
+    def ask(self, kind: Any, entity_id: str, message: Message[R]) -> R:
+        """Send any message to any actor."""
+        return self.run(self.inner.ask(kind, entity_id, message))
+
+    def create_company(self, **fields: Any) -> Company:
+        """Found a company; the fields are those of `CreateCompany`."""
+        return self.run(self.inner.create_company(**fields))
+
+    def create_agent(self, company_id: str, **fields: Any) -> Agent:
+        """Hire an agent; the fields are those of `CreateAgent`."""
+        return self.run(self.inner.create_agent(company_id, **fields))
+
+    def create_task(self, company_id: str, **fields: Any) -> Task:
+        """Give the company a task; the fields are those of `CreateTask`."""
+        return self.run(self.inner.create_task(company_id, **fields))
+
+    def company(self, company_id: str) -> Company | None:
+        """The company's committed state."""
+        return self.run(self.inner.company(company_id))
+
+    def agent(self, agent_id: str) -> Agent | None:
+        """The agent's committed state."""
+        return self.run(self.inner.agent(agent_id))
+
+    def task(self, task_id: str) -> Task | None:
+        """The task's committed state."""
+        return self.run(self.inner.task(task_id))
+
+    def wake(self, agent_id: str) -> Agent:
+        """A heartbeat of this agent now."""
+        return self.run(self.inner.wake(agent_id))
+
+    def finished(self, task_id: str, *, within: float | None = None) -> Task:
+        """Wait until a task is done or cancelled, `within` seconds at most."""
+        return self.run(self.inner.finished(task_id, within=within))
+
+    def events(self, *, company_id: str | None = None, since: int | None = None) -> Iterator[Published]:
+        """Committed events in order, from now on or after the number `since`; waits for each."""
+        events = self.inner.events(company_id=company_id, since=since)
+        try:
+            while True:
+                yield self.run(_next(events))
+        finally:
+            self.run(events.aclose())
+
+    async def _open(self) -> None:
+        args, options = self._arguments
+        self.inner = await self._stack.enter_async_context(Runtime(*args, **options))
+
+    def _end_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _next(events: AsyncGenerator[Published]) -> Published:
+    return await anext(events)

@@ -1,0 +1,110 @@
+"""The command line: each command is one call into the runtime."""
+
+import asyncio
+import ipaddress
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+
+from opencognit import __version__
+from opencognit.domain.errors import DomainError
+from opencognit.log_output import log_to_stderr
+from opencognit.settings import Settings, SettingsError
+
+DataFolder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+@click.version_option(__version__, prog_name="opencognit")
+def main() -> None:
+    """OpenCognit: companies of AI agents, run by actors."""
+
+
+@main.command()
+@click.option("--host", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 for a free one.")
+@click.option("--data", type=DataFolder, help="The folder for the database and the keys.")
+@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A settings file (TOML).")
+def serve(host: str | None, port: int | None, data: Path | None, config: Path | None) -> None:
+    """Start the server."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    try:
+        settings = Settings.load(config, overrides={"server": given})
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    log_to_stderr()
+    _run(_serve(settings, data or Path(platformdirs.user_data_dir("opencognit", appauthor=False))))
+
+
+@main.command()
+@click.option("--data", type=DataFolder, help="Keep the company in this folder, and go on with it if it is there.")
+@click.option("--keep", is_flag=True, help="Go on serving when all is done.")
+def demo(data: Path | None, keep: bool) -> None:
+    """Found a company of agents and watch it work; needs no key and no network."""
+    from opencognit.demo import run_demo
+
+    if not _run(run_demo(data, keep=keep)):
+        sys.exit(1)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run on the fastest loop there is; a refusal becomes one sentence."""
+    try:
+        if sys.platform == "win32":
+            return asyncio.run(work)
+        import uvloop
+
+        return uvloop.run(work)
+    except DomainError as error:
+        raise click.ClickException(error.message) from error
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def _serve(settings: Settings, data: Path) -> None:
+    from opencognit.http.server import listening
+    from opencognit.runtime import Runtime
+
+    is_new = not (data / "opencognit.db").exists()
+    stop = _stop_signal()
+    async with Runtime(data, settings=settings) as runtime, listening(runtime) as url:
+        _greet(url, data, is_new=is_new)
+        await stop.wait()
+        click.echo("Stopping: what is under way may end first.", err=True)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told)
+    return stop
+
+
+def _greet(url: str, data: Path, *, is_new: bool) -> None:
+    host = url.removeprefix("http://").rpartition(":")[0]
+    click.echo(f"OpenCognit {__version__} listens on {url}; its data is in {data}", err=True)
+    if not ipaddress.ip_address(host.strip("[]")).is_loopback:
+        click.echo("Others can reach this address: put a proxy that speaks TLS in front of it.", err=True)
+    if is_new:
+        click.echo(
+            "\nThis is a new server. Register the first user, who becomes its admin:\n\n"
+            f"  curl -X POST {url}/api/auth/registrieren -H 'Content-Type: application/json' \\\n"
+            '    -d \'{"name": "Jane", "email": "jane@example.com", "passwort": "secure-password-123"}\'\n\n'
+            "The answer holds a token: send it as `Authorization: Bearer <token>`. README.md goes on from there.\n",
+            err=True,
+        )
