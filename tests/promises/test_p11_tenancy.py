@@ -1,0 +1,222 @@
+"""P11: nobody sees or changes another company's anything.
+
+The table below is checked against the route table of the server: a route without an entry fails.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from opencognit.http.route import Subject
+from opencognit.http.server import ROUTES
+from tests.builders import Answer, Api
+
+ALL = "observer member owner agent colleague"
+PEOPLE = "observer member owner"
+SIGNED_IN = "stranger foreign_agent " + ALL
+
+
+class Expected(NamedTuple):
+    """Who may use a route, and a body that is good."""
+
+    may: str
+    body: dict[str, Any] | None = None
+
+
+TABLE = {
+    "GET /api/health": Expected("anyone"),
+    "GET /api/system/ready": Expected("anyone"),
+    "GET /api/system/status": Expected("anyone"),
+    "POST /api/auth/registrieren": Expected("anyone"),
+    "POST /api/auth/anmelden": Expected("anyone"),
+    "POST /api/laeufe/{id}/rueckruf": Expected("anyone"),
+    "POST /api/auth/abmelden": Expected(SIGNED_IN),
+    "GET /api/auth/ich": Expected("stranger " + PEOPLE),
+    "PUT /api/auth/passwort": Expected(
+        "stranger " + PEOPLE, {"altesPasswort": "secret-password", "neuesPasswort": "another-password"}
+    ),
+    "GET /api/unternehmen": Expected(SIGNED_IN),
+    "POST /api/unternehmen": Expected("stranger " + PEOPLE, {"name": "Mine"}),
+    "GET /api/unternehmen/{id}": Expected(ALL),
+    "PATCH /api/unternehmen/{id}": Expected("owner", {"name": "New"}),
+    "DELETE /api/unternehmen/{id}": Expected("owner"),
+    "GET /api/unternehmen/{id}/aktivitaet": Expected(PEOPLE),
+    "GET /api/unternehmen/{id}/mitglieder": Expected(PEOPLE),
+    "POST /api/unternehmen/{id}/mitglieder": Expected("owner", {"benutzerId": "{stranger}"}),
+    "DELETE /api/unternehmen/{id}/mitglieder/{userId}": Expected("owner"),
+    "GET /api/unternehmen/{id}/experten": Expected(PEOPLE),
+    "POST /api/unternehmen/{id}/experten": Expected("member owner", {"name": "Eve", "rolle": "Spy"}),
+    "GET /api/experten/{id}": Expected(PEOPLE + " agent"),
+    "PATCH /api/experten/{id}": Expected("member owner", {"name": "Eve"}),
+    "DELETE /api/experten/{id}": Expected("member owner"),
+    "POST /api/experten/{id}/pausieren": Expected("member owner"),
+    "POST /api/experten/{id}/fortsetzen": Expected("member owner"),
+    "POST /api/experten/{id}/wakeup": Expected("member owner"),
+    "GET /api/experten/{id}/inbox": Expected(PEOPLE + " agent"),
+    "GET /api/experten/{id}/laeufe": Expected(PEOPLE + " agent"),
+    "GET /api/experten/{id}/skills": Expected(PEOPLE + " agent"),
+    "POST /api/experten/{id}/skills": Expected("member owner", {"name": "Lying"}),
+    "DELETE /api/experten/{id}/skills/{skillId}": Expected("member owner"),
+    "POST /api/experten/{id}/token": Expected("owner"),
+    "DELETE /api/experten/{id}/token": Expected("owner"),
+    "GET /api/unternehmen/{id}/aufgaben": Expected(ALL),
+    "POST /api/unternehmen/{id}/aufgaben": Expected(
+        "member owner agent colleague", {"titel": "T", "parentId": "{task}"}
+    ),
+    "GET /api/aufgaben/{id}": Expected(ALL),
+    "PATCH /api/aufgaben/{id}": Expected("member owner", {"titel": "T"}),
+    "DELETE /api/aufgaben/{id}": Expected("member owner"),
+    "POST /api/aufgaben/{id}/checkout": Expected("member owner agent", {"expertId": "{agent}"}),
+    "POST /api/aufgaben/{id}/release": Expected("member owner agent", {"expertId": "{agent}"}),
+    "GET /api/aufgaben/{id}/kommentare": Expected(ALL),
+    "POST /api/aufgaben/{id}/kommentare": Expected("member owner agent colleague", {"inhalt": "Hello"}),
+    "GET /api/laeufe/{id}": Expected(ALL),
+    "GET /api/unternehmen/{id}/genehmigungen": Expected(PEOPLE),
+    "POST /api/unternehmen/{id}/genehmigungen": Expected("member owner agent colleague", {"titel": "May I?"}),
+    "GET /api/genehmigungen/{id}": Expected(ALL),
+    "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
+    "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
+}
+
+BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
+CALLERS = ("nobody", "bad", "revoked", "stranger", "foreign_agent", *ALL.split())
+
+
+def test_every_route_has_an_entry() -> None:
+    assert TABLE.keys() == BY_NAME.keys()
+
+
+class World:
+    """A company with everything in it, and everyone who could knock."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}
+        self.callers: dict[str, Api] = {}
+
+    async def found(self, admin: Api) -> "World":
+        people = {name: await admin.somebody() for name in ("owner", "member", "observer", "stranger", "leaver")}
+        owner, stranger = people["owner"], people["stranger"]
+        company, theirs = await owner.company(), await stranger.company()
+        for name, role in (("member", "mitglied"), ("observer", "beobachter"), ("leaver", "mitglied")):
+            body = {"benutzerId": people[name].user["id"], "rolle": role}
+            await owner.make(f"/api/unternehmen/{company['id']}/mitglieder", body)
+        agent = await owner.agent(company, verbindungsTyp="scripted")
+        colleague = await owner.agent(company)
+        ran = await owner.task(company, zugewiesenAn=agent["id"])
+        task = await owner.task(company)
+        skill = await owner.make(f"/api/experten/{agent['id']}/skills", {"name": "Reading"})
+        approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        revoked = await admin.somebody()
+        await revoked.make("/api/auth/abmelden")
+        runs: list[Any] = []
+        while not runs or runs[0]["status"] == "running":
+            runs = (await owner.get(f"/api/experten/{agent['id']}/laeufe")).json
+        assert (await owner.get(f"/api/aufgaben/{ran['id']}")).json["status"] == "done"
+        self.callers = {
+            **people,
+            "nobody": admin.with_token(None),
+            "bad": admin.with_token("eyJhbGciOiJub25lIn0.e30."),
+            "revoked": revoked,
+            "agent": await owner.agent_api(agent),
+            "colleague": await owner.agent_api(colleague),
+            "foreign_agent": await stranger.agent_api(await stranger.agent(theirs)),
+        }
+        self.ids = {
+            "company": company["id"],
+            "agent": agent["id"],
+            "task": task["id"],
+            "skill": skill["id"],
+            "approval": approval["id"],
+            "run": runs[0]["id"],
+            "leaver": people["leaver"].user["id"],
+            "stranger": stranger.user["id"],
+        }
+        return self
+
+    async def knock(self, caller: str, name: str) -> Answer:
+        route = BY_NAME[name]
+        path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
+        path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
+        body = {key: value.format(**self.ids) for key, value in (TABLE[name].body or {}).items()}
+        return await self.callers[caller].call(route.method, path, body or None)
+
+
+@pytest.mark.parametrize("name", [name for name, expected in TABLE.items() if expected.may != "anyone"])
+async def test_only_those_who_may_use_a_route(name: str, admin: Api) -> None:
+    world = await World().found(admin)
+    may = TABLE[name].may.split()
+    belongs_to_a_company = BY_NAME[name].subject is not Subject.SIGNED_IN
+    refused = [caller for caller in CALLERS if caller not in may]
+    for caller in refused:
+        answer = await world.knock(caller, name)
+        if caller in ("nobody", "bad", "revoked"):
+            expected = (401, "NOT_AUTHENTICATED")
+        elif caller in ("stranger", "foreign_agent") and belongs_to_a_company:
+            expected = (404, "NOT_FOUND")
+        else:
+            expected = (403, "FORBIDDEN")
+        assert (answer.status, answer.json["code"]) == expected, (caller, answer)
+    # One of those who may, after all the others: what they asked for must still be there.
+    answer = await world.knock(may[-1], name)
+    assert answer.status in (200, 201), (may[-1], answer)
+
+
+@pytest.mark.parametrize("name", [name for name, expected in TABLE.items() if expected.may != "anyone"])
+async def test_all_those_who_may_can_use_a_route(name: str, admin: Api) -> None:
+    reading = name.startswith("GET")
+    world = await World().found(admin)
+    for caller in TABLE[name].may.split():
+        answer = await world.knock(caller, name)
+        assert answer.status in (200, 201), (caller, answer)
+        if not reading:
+            world = await World().found(admin)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("unternehmen/{company}/aufgaben", "zugewiesenAn"),
+        ("unternehmen/{company}/aufgaben", "parentId"),
+        ("unternehmen/{company}/aufgaben", "blockedBy"),
+        ("unternehmen/{company}/experten", "reportsTo"),
+        ("unternehmen/{company}/genehmigungen", "payload"),
+        ("aufgaben/{task}/checkout", "expertId"),
+    ],
+)
+async def test_a_body_that_names_something_foreign_changes_nothing(path: str, field: str, admin: Api) -> None:
+    owner, stranger = await admin.somebody(), await admin.somebody()
+    ours, theirs = await owner.company(), await stranger.company()
+    task, foreign_task = await owner.task(ours), await stranger.task(theirs)
+    foreign_agent = await stranger.agent(theirs)
+    foreign = {
+        "zugewiesenAn": foreign_agent["id"],
+        "parentId": foreign_task["id"],
+        "blockedBy": [foreign_task["id"]],
+        "reportsTo": foreign_agent["id"],
+        "payload": {"aufgabeId": foreign_task["id"]},
+        "expertId": foreign_agent["id"],
+    }[field]
+    good = {} if field == "expertId" else {"name": "N", "rolle": "R"} if field == "reportsTo" else {"titel": "T"}
+    before = (await owner.get(f"/api/unternehmen/{ours['id']}/aktivitaet")).headers["X-Total-Count"]
+
+    answer = await owner.post("/api/" + path.format(company=ours["id"], task=task["id"]), {**good, field: foreign})
+
+    assert answer.status in (400, 404), answer
+    assert (await owner.get(f"/api/unternehmen/{ours['id']}/aktivitaet")).headers["X-Total-Count"] == before
+    assert (await stranger.get(f"/api/aufgaben/{foreign_task['id']}")).json == foreign_task
+    assert (await stranger.get(f"/api/experten/{foreign_agent['id']}")).json == foreign_agent
+
+
+async def test_a_strangers_socket_receives_none_of_a_hundred_events(admin: Api, follow: Any) -> None:
+    owner, stranger = await admin.somebody(), await admin.somebody()
+    ours, theirs = await owner.company(), await stranger.company()
+    follower, spy = await follow(owner), await follow(stranger)
+    for _ in range(50):
+        await owner.task(ours)
+    last = await owner.task(ours, titel="The last")
+    await follower.until("task_created", taskId=last["id"])
+    assert len([event for event in follower.seen if event.get("unternehmenId") == ours["id"]]) >= 100
+
+    own = await stranger.task(theirs)
+    await spy.until("task_created", taskId=own["id"])
+    assert {event["unternehmenId"] for event in spy.seen if "unternehmenId" in event} == {theirs["id"]}
