@@ -38,7 +38,7 @@ from opencognit.domain.agent import (
     Agent as State,
 )
 from opencognit.domain.company import CompanyStatus
-from opencognit.domain.errors import DomainError, Duplicate, NotFound, ValidationFailed
+from opencognit.domain.errors import DependencyCycle, DomainError, Duplicate, NotFound, ValidationFailed
 from opencognit.domain.events import AgentDeleted, AgentStatusChanged, CostBooked, RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
@@ -132,7 +132,7 @@ class Agent(PersistentActor[State]):
 
         Raises:
             ValidationFailed: as for `create_agent`.
-            DependencyCycle: it would report to one that reports to it.
+            DependencyCycle: it would report to itself, or to one that reports to it.
         """
         before = self._alive()
         changes = {name: value for name, value in asdict(message).items() if value is not UNSET}
@@ -431,14 +431,16 @@ class Agent(PersistentActor[State]):
         return True
 
     async def _unassign_all(self) -> None:
+        # The version that a client names is this agent's, not the tasks'.
+        origin = replace(self.asked_by, answer=None, expected_version=None)
         for task_id in await self.system.store.queries.open_tasks_of(self.id):
-            await self.system.ask(TASK_LOCK, task_id, Unassign(agent_id=self.id), origin=self.asked_by)
+            await self.system.ask(TASK_LOCK, task_id, Unassign(agent_id=self.id), origin=origin)
 
     async def _check_superior(self, company_id: str, superior_id: object) -> None:
         if not isinstance(superior_id, str):
             return
         if superior_id == self.id:
-            raise ValidationFailed.of(FIELDS["reports_to"], "an agent cannot report to itself")
+            raise DependencyCycle("An agent cannot report to itself")
         superior = await self.system.state(AGENT, superior_id)
         if superior is None or superior.company_id != company_id or superior.status is AgentStatus.TERMINATED:
             raise ValidationFailed.of(FIELDS["reports_to"], "is not an agent of this company")

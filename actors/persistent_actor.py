@@ -6,6 +6,7 @@ next state and awaits `persist`. It may raise a `DomainError`, which is a reply;
 the actor is restarted from its last snapshot (see `supervision.py`).
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
@@ -273,11 +274,8 @@ class PersistentActor(AsyncioActor, Generic[S]):
 
     @override
     async def on_start(self) -> None:  # type: ignore[override]
-        """Load the snapshot; a failure to do so is supervised like any other."""
-        try:
-            await self._load()
-        except Exception as error:  # noqa: BLE001 - supervision decides
-            self._restart(error)
+        """Load the snapshot."""
+        await self._come_back(None)
 
     async def _load(self) -> None:
         body = await self.system.store.queries.load(self.kind.name, self.id)
@@ -300,53 +298,64 @@ class PersistentActor(AsyncioActor, Generic[S]):
                 )
             if self._must_reload:
                 self._must_reload = False
-                self._reload_after(0.0)
+                self._restart(None)
         else:
             _log.error("actor_crashed", actor=str(self), message=type(envelope.message).__name__, exc_info=error)
             envelope.refuse(ActorCrashed())
             self._restart(error)
 
-    def _restart(self, error: BaseException) -> None:
+    def _restart(self, error: BaseException | None) -> None:
+        """Hold the mail back, drop what is in memory, and come back from the snapshot; None for no failure."""
+        self.suspend()
+        self.cancel_reminders()
+        self.forget()
+        _ = self.system.keep(self._come_back(error))
+
+    async def _come_back(self, error: BaseException | None) -> None:
+        """Load the snapshot, after each failure once more, until it is there or the actor is quarantined."""
+        while not self.actor_stopped.is_set():
+            if error is not None:
+                pause = self._count(error)
+                if pause is None:
+                    await self._rest(error)
+                    break
+                await asyncio.sleep(pause)
+            try:
+                await self._load()
+                break
+            except BaseException as another:
+                # Not even a `SystemExit` from here may end the loop: it is everyone's.
+                if self.system.draining or isinstance(another, KeyboardInterrupt):
+                    raise
+                error = another
+        if self.actor_stopped.is_set():
+            self.cancel_reminders()
+        self.resume()
+
+    def _count(self, error: BaseException) -> float | None:
         if self._failures is None:
             self._failures = FailureLog()
-        pause = self._failures.add(self._loop.time())
         self.system.count_restart(self, error)
-        if pause is None:
-            self._quarantine(error)
-        else:
-            self._reload_after(pause)
+        return self._failures.add(self._loop.time())
 
-    def _reload_after(self, pause: float) -> None:
-        self.suspend()
-        self.cancel_reminders()
-        self.forget()
-        self._loop.call_later(pause, lambda: self.system.keep(self._reload()))
-
-    async def _reload(self) -> None:
-        try:
-            await self._load()
-        except Exception as error:  # noqa: BLE001 - supervision decides
-            self._restart(error)
-        else:
-            self.resume()
-
-    def _quarantine(self, error: BaseException) -> None:
+    async def _rest(self, error: BaseException) -> None:
+        """Be quarantined: refuse everything for a while, then be forgotten, so that the next message starts anew."""
         self._quarantined = True
-        self.cancel_reminders()
-        self.forget()
         _log.error("actor_quarantined", actor=str(self), error=repr(error))
         self._loop.call_later(QUARANTINE, self.system.drop, self)
-        self.suspend()
-        self._loop.call_soon(lambda: self.system.keep(self._settle_in_quarantine(error)))
-
-    async def _settle_in_quarantine(self, error: BaseException) -> None:
         try:
             await self.quarantined(error)
-        except Exception as second:  # noqa: BLE001 - it is held back in any case
+        except BaseException as second:
+            if self.system.draining or isinstance(second, KeyboardInterrupt):
+                raise
             _log.error("quarantine_not_recorded", actor=str(self), exc_info=second)
-        self.resume()
 
     def leave(self) -> None:
         """End without a message: the actor is passivated, or its company erased."""
         self.cancel_reminders()
         self._end()
+
+    @override
+    def _end(self) -> None:
+        super()._end()
+        self.system.forget(self)

@@ -21,7 +21,7 @@ class ActorCrashed(Unavailable):
 
     code = "INTERNAL_ERROR"
     status = 500
-    sentence = "Something went wrong on our side; nothing was changed"
+    sentence = "Something went wrong on our side; look at what is there before you try again"
 
 
 class FailureLog:

@@ -48,6 +48,7 @@ class ActorSystem:
         surroundings: what the actors work with.
         generation: counts the passivation rounds; an actor remembers in which it was last touched.
         restarts: how many times actors were restarted since the start.
+        draining: the system ends, and activates nothing more.
     """
 
     def __init__(self, surroundings: Surroundings, actors: Mapping[str, type[PersistentActor[Any]]]) -> None:
@@ -66,7 +67,7 @@ class ActorSystem:
         self._watchers: list[tuple[str | None, str | None, asyncio.Queue[Change | None]]] = []
         self._kept: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
-        self._draining = False
+        self.draining = False
         self._sweeper = self._loop.call_later(self.limits.passivate_after / 2, self._sweep)
 
     # Talking to actors
@@ -151,7 +152,7 @@ class ActorSystem:
         address = (kind.name, entity_id)
         actor = self._live.get(address)
         if actor is None:
-            if self._draining:
+            if self.draining:
                 raise Draining
             actor = self._live[address] = self._actors[kind.name].spawn(self, entity_id)
         return actor
@@ -164,12 +165,12 @@ class ActorSystem:
         Raises:
             MailboxFull: the iteration fell too far behind.
         """
-        queue: asyncio.Queue[Change | None] = asyncio.Queue(WATCHER_LIMIT)
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
         watcher = (kind, entity_id, queue)
         self._watchers.append(watcher)
         try:
             while (change := await queue.get()) is not None:
-                if queue.full():
+                if queue.qsize() >= WATCHER_LIMIT:
                     raise MailboxFull("This watcher is too slow")
                 yield change
         finally:
@@ -178,7 +179,8 @@ class ActorSystem:
     def tell_watchers(self, kind: str, entity_id: str, state: Entity | None) -> None:
         """An actor has committed a state."""
         for wanted_kind, wanted_id, queue in self._watchers:
-            if wanted_kind in (None, kind) and wanted_id in (None, entity_id) and not queue.full():
+            # One place is more than a watcher may be behind: by this it learns that it has missed something.
+            if wanted_kind in (None, kind) and wanted_id in (None, entity_id) and queue.qsize() <= WATCHER_LIMIT:
                 queue.put_nowait(Change(kind, entity_id, state))
 
     # Living
@@ -188,10 +190,13 @@ class ActorSystem:
         return list(self._live.values())
 
     def drop(self, actor: PersistentActor[Any]) -> None:
-        """Forget a live actor; the next message activates it anew from its snapshot."""
+        """End a live actor; the next message activates it anew from its snapshot."""
+        actor.leave()
+
+    def forget(self, actor: PersistentActor[Any]) -> None:
+        """An actor has ended, by itself or because it was dropped."""
         if self._live.get((actor.kind.name, actor.id)) is actor:
             del self._live[actor.kind.name, actor.id]
-        actor.leave()
 
     def drop_company(self, company_id: str) -> None:
         """Forget all live actors that belong to an erased company."""
@@ -229,11 +234,10 @@ class ActorSystem:
 
     async def close(self) -> None:
         """Activate nothing more, let what is in hand end, then end all actors."""
-        self._draining = True
+        self.draining = True
         self._sweeper.cancel()
         for _, _, queue in self._watchers:
-            if not queue.full():
-                queue.put_nowait(None)
+            queue.put_nowait(None)
         give_up = self._loop.time() + self.limits.ask_deadline
         # Polled, because it happens once, at the end, and costs the mailboxes nothing until then.
         while any(not actor.is_idle() for actor in self._live.values()) and self._loop.time() < give_up:  # noqa: ASYNC110

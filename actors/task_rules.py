@@ -89,11 +89,12 @@ class Rules:
         if "@" not in text:
             return []
         names = await self._system.store.queries.agent_names(self._company_id)
-        names.sort(key=lambda name_and_id: -len(name_and_id[0]))
+        # Folding can make a name longer ("ß" becomes "ss"), so lengths are those of the folded name.
+        folded = sorted(((name.casefold(), id_) for name, id_ in names), key=lambda name_and_id: -len(name_and_id[0]))
         found = []
         for part in text.casefold().split("@")[1:]:
-            for name, agent_id in names:
-                if part.startswith(name.casefold()) and not part[len(name) : len(name) + 1].isalnum():
+            for name, agent_id in folded:
+                if part.startswith(name) and not part[len(name) : len(name) + 1].isalnum():
                     found.append(agent_id)
                     break
         return list(dict.fromkeys(found))

@@ -6,6 +6,21 @@ import sys
 import structlog
 
 
+def log_through_logging() -> None:
+    """Hand all log lines to the standard library's `logging`, as a library does, unless the program has chosen."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
 def log_to_stderr() -> None:
     """Send all log lines to standard error: coloured text on a terminal, one JSON object a line otherwise."""
     readable = sys.stderr.isatty()
@@ -15,9 +30,10 @@ def log_to_stderr() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if readable:
-        steps.append(structlog.dev.ConsoleRenderer())
+        # Never with the values of local variables: they may be secrets.
+        steps.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
-        steps += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        steps += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

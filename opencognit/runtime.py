@@ -55,6 +55,7 @@ from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.records import Expired, Unit
 from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
+from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
@@ -163,6 +164,7 @@ class Runtime:
         await self._stack.aclose()
 
     async def _start(self) -> None:
+        log_through_logging()
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._temporary is not None:
             self._stack.callback(self._temporary.cleanup)
