@@ -76,8 +76,8 @@ class Agent(PersistentActor[State]):
     kind = AGENT
     protocol = AgentMessage
 
-    def __init__(self, system: Any, entity_id: str) -> None:
-        super().__init__(system, entity_id)
+    def __init__(self, system: Any, entity_id: str, *, is_new: bool = False) -> None:
+        super().__init__(system, entity_id, is_new=is_new)
         self._woken: RunSource | None = None
 
     @override

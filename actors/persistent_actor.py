@@ -70,10 +70,11 @@ class PersistentActor(AsyncioActor, Generic[S]):
                 raise TypeError(f"{cls.__name__} has no handler {name}() for {message.__name__}")
             cls._handlers[message] = handler
 
-    def __init__(self, system: "ActorSystem", entity_id: str) -> None:
+    def __init__(self, system: "ActorSystem", entity_id: str, *, is_new: bool = False) -> None:
         super().__init__()
         self.system = system
         self.id = entity_id
+        self._is_new = is_new
         self.state: S | None = None
         self.touched = system.generation
         self._failures: FailureLog | None = None
@@ -119,15 +120,14 @@ class PersistentActor(AsyncioActor, Generic[S]):
         """
         now = self.now()
         before = self.state
-        version = before.version if before is not None else 0
         state = replace(
             state,
-            version=version + 1,
+            version=before.version + 1 if before is not None else 1,
             updated_at=now,
             created_at=before.created_at if before is not None else now,
         )
         answer = state if reply is None else reply
-        snapshot = Snapshot(kind=self.kind.name, id=self.id, version=version, entity=state)
+        snapshot = Snapshot(kind=self.kind.name, id=self.id, before=before, entity=state)
         await self._commit(snapshot, parts, answer)
         self.state = state
         self.system.tell_watchers(self.kind.name, self.id, state)
@@ -140,7 +140,7 @@ class PersistentActor(AsyncioActor, Generic[S]):
     async def erase(self, *parts: Record | Event, reply: object = None) -> None:
         """Remove the snapshot; afterwards there is nothing of this id."""
         state = self.existing()
-        snapshot = Snapshot(kind=self.kind.name, id=self.id, version=state.version, entity=None)
+        snapshot = Snapshot(kind=self.kind.name, id=self.id, before=state, entity=None)
         await self._commit(snapshot, parts, reply)
         self.state = None
         self.cancel_reminders()
@@ -273,9 +273,9 @@ class PersistentActor(AsyncioActor, Generic[S]):
     # Living and failing
 
     @override
-    async def on_start(self) -> None:  # type: ignore[override]
-        """Load the snapshot."""
-        await self._come_back(None)
+    def on_start(self) -> Any:
+        """Load the snapshot, if there can be one."""
+        return None if self._is_new else self._come_back(None)
 
     async def _load(self) -> None:
         body = await self.system.store.queries.load(self.kind.name, self.id)

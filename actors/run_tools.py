@@ -58,22 +58,20 @@ class RunTools:
 
     async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
         """Create a task below this one, for the agent of that name or id, or for nobody; returns its id."""
-        task_id = self._system.ids.new_id()
         create = CreateTask(
             title=title,
             description=description,
             parent_id=self._run.task_id,
             assignee_id=await self._colleague(assignee),
         )
-        await self._system.ask(TASK_LOCK, task_id, create, origin=self._cycle.origin)
-        return task_id
+        task = await self._system.create(TASK_LOCK, create, origin=self._cycle.origin)
+        return task.id
 
     async def request_approval(self, *, title: str, description: str) -> str:
         """Ask the board; returns the approval's id."""
-        approval_id = self._system.ids.new_id()
         request = RequestApproval(title=title, description=description, payload={FIELDS["task_id"]: self._run.task_id})
-        await self._system.ask(APPROVAL, approval_id, request, origin=self._cycle.origin)
-        return approval_id
+        approval = await self._system.create(APPROVAL, request, origin=self._cycle.origin)
+        return approval.id
 
     def open_callback(self) -> Callback:
         """A one-time address at which this run can be answered later."""

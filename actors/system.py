@@ -95,9 +95,22 @@ class ActorSystem:
             MailboxFull: too many wait already.
             DomainError: the actor refuses.
         """
+        return await self._ask(self._actor(kind, entity_id), message, origin, deadline or self.limits.ask_deadline)
+
+    async def create(self, kind: Kind[Any], message: Message[R], *, origin: Origin = INSIDE) -> R:
+        """Ask a new actor, with an id that nobody has had, to come into being; answers and raises as `ask` does."""
+        entity_id = self.ids.new_id()
+        actor = self._spawn(kind, entity_id, is_new=True)
+        try:
+            return await self._ask(actor, message, origin, self.limits.ask_deadline)
+        finally:
+            if actor.state is None and actor.is_idle():
+                self.drop(actor)
+
+    async def _ask(self, actor: PersistentActor[Any], message: Message[R], origin: Origin, deadline: float) -> R:
         reply: asyncio.Future[R] = self._loop.create_future()
-        self._actor(kind, entity_id).actor_inbox.put(Envelope(message, reply, origin=origin))
-        timer = self._loop.call_later(deadline or self.limits.ask_deadline, _expire, reply)
+        actor.actor_inbox.put(Envelope(message, reply, origin=origin))
+        timer = self._loop.call_later(deadline, _expire, reply)
         try:
             return await reply
         finally:
@@ -149,12 +162,13 @@ class ActorSystem:
         self._actor(kind, entity_id)
 
     def _actor(self, kind: Kind[Any], entity_id: str) -> PersistentActor[Any]:
-        address = (kind.name, entity_id)
-        actor = self._live.get(address)
-        if actor is None:
-            if self.draining:
-                raise Draining
-            actor = self._live[address] = self._actors[kind.name].spawn(self, entity_id)
+        return self._live.get((kind.name, entity_id)) or self._spawn(kind, entity_id)
+
+    def _spawn(self, kind: Kind[Any], entity_id: str, *, is_new: bool = False) -> PersistentActor[Any]:
+        if self.draining:
+            raise Draining
+        actor = self._actors[kind.name].spawn(self, entity_id, is_new=is_new)
+        self._live[kind.name, entity_id] = actor
         return actor
 
     # Watching

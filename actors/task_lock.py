@@ -78,8 +78,8 @@ class TaskLock(PersistentActor[Task]):
     kind = TASK_LOCK
     protocol = TaskLockMessage
 
-    def __init__(self, system: Any, entity_id: str) -> None:
-        super().__init__(system, entity_id)
+    def __init__(self, system: Any, entity_id: str, *, is_new: bool = False) -> None:
+        super().__init__(system, entity_id, is_new=is_new)
         self._open: frozenset[str] = frozenset()
         self._queue: CheckoutQueue | None = None
 
@@ -488,7 +488,8 @@ class TaskLock(PersistentActor[Task]):
             self.system.tell(AGENT, task.assignee_id, Wake(source=source), internal=True)
 
     def _tell_lock_lost(self, task: Task) -> None:
-        if task.locked_by is not None and task.lock_run_id is not None:
+        """A run of ours that worked on it is worth nothing any more; one from outside learns it from its token."""
+        if task.locked_by and task.lock_run_id and self.system.runs.of_agent(task.locked_by) is not None:
             self.system.tell(AGENT, task.locked_by, LockLost(run_id=task.lock_run_id), internal=True)
 
     def _arm(self) -> None:

@@ -1,7 +1,7 @@
 """Actors on the event loop beside Pykka's actors with a thread each: the same program, one process a row.
 
-    python bench/actors.py            a table, and 100,000 live actors
-    python bench/actors.py --check    exits 1 if any ratio is below 5
+    python -m bench.actors            a table, and 100,000 live actors
+    python -m bench.actors --check    exits 1 if any ratio is below 5
 
 Every row starts its actors, asks each of them and collects all the answers, over and over. Who asks is what a
 program of that kind has: the main thread for `ThreadingActor`, a coroutine for `AsyncioActor`; and once more

@@ -11,7 +11,7 @@ from opencognit.domain.errors import DomainError
 from opencognit.domain.message import Entity, encode
 from opencognit.http.request import Listing
 
-JSON = "application/json"
+JSON: Final = "application/json; charset=utf-8"
 
 COOKIE: Final = "opencognit_token"
 """The sign-in of a browser, for whom a page cannot set headers on a WebSocket."""
@@ -22,24 +22,26 @@ def answer(result: Any, *, status: int, request: web.Request) -> web.StreamRespo
 
     An entity is answered with its `ETag`; a GET that names it in `If-None-Match` gets 304.
     """
-    if isinstance(result, web.StreamResponse):
-        return result
+    if isinstance(result, Entity):
+        tag = f'"{result.version}"'
+        if request.method == "GET" and _matches(request.headers.get("If-None-Match"), tag):
+            return web.Response(status=304, headers={"ETag": tag})
+        response = json_answer(encode(result), status=status)
+        response.headers["ETag"] = tag
+        return response
     if isinstance(result, Listing):
         return _listing(result, request)
+    if isinstance(result, web.StreamResponse):
+        return result
     response = json_answer(encode(result), status=status)
     if isinstance(result, SignedIn):
         response.set_cookie(COOKIE, result.token, httponly=True, samesite="Strict", secure=request.secure, path="/")
-    if isinstance(result, Entity):
-        tag = f'"{result.version}"'
-        response.headers["ETag"] = tag
-        if request.method == "GET" and _matches(request.headers.get("If-None-Match"), tag):
-            return web.Response(status=304, headers={"ETag": tag})
     return response
 
 
 def json_answer(body: bytes, *, status: int) -> web.Response:
     """An answer whose JSON is there already."""
-    return web.Response(body=body, status=status, content_type=JSON, charset="utf-8")
+    return web.Response(body=body, status=status, headers={"Content-Type": JSON})
 
 
 def refusal(error: DomainError, *, request_id: str) -> web.Response:

@@ -15,7 +15,7 @@ from opencognit.domain.errors import IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.origin import PendingAnswer
 from opencognit.domain.records import Answer, Unit
-from opencognit.http.answering import json_answer
+from opencognit.http.answering import answer, json_answer
 from opencognit.http.route import Route
 from opencognit.runtime import ANSWERS_KEPT, Runtime
 from opencognit.security.secrets import fingerprint
@@ -36,16 +36,13 @@ class IdempotentAnswers:
         route: Route,
         caller: Caller,
         work: Callable[[PendingAnswer | None], Awaitable[Any]],
-        respond: Callable[[Any], web.StreamResponse],
     ) -> web.StreamResponse:
-        """Do the work, unless this key has had its answer.
+        """Do the work, unless this request's key has had its answer.
 
         Raises:
             IdempotencyConflict: the key was used with another request.
         """
-        key = raw.headers.get("Idempotency-Key")
-        if key is None or raw.method != "POST":
-            return respond(await work(None))
+        key = raw.headers["Idempotency-Key"]
         if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
             raise ValidationFailed.of("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
         whose = (f"{caller.kind}:{caller.id}", key)
@@ -54,18 +51,18 @@ class IdempotentAnswers:
             await asyncio.shield(under_way)
         self._under_way[whose] = done = asyncio.get_running_loop().create_future()
         try:
-            return await self._first_or_again(whose, print_, route, work, respond)
+            return await self._first_or_again(raw, whose, print_, route, work)
         finally:
             del self._under_way[whose]
             done.set_result(None)
 
     async def _first_or_again(
         self,
+        raw: web.Request,
         whose: tuple[str, str],
         print_: str,
         route: Route,
         work: Callable[[PendingAnswer | None], Awaitable[Any]],
-        respond: Callable[[Any], web.StreamResponse],
     ) -> web.StreamResponse:
         now = self._runtime.clock.now()
         first = await self._runtime.queries.answer(*whose, after(now, -ANSWERS_KEPT))
@@ -84,13 +81,13 @@ class IdempotentAnswers:
         if not pending.saved and not isinstance(result, web.StreamResponse):
             record = pending.record(result, self._runtime.clock.now())
             await self._runtime.store.commit(Unit(records=(record,), now=now))
-        return respond(result)
+        return answer(result, status=route.status, request=raw)
 
     def _seal(self, body: bytes) -> bytes:
         return self._runtime.box.seal(body.decode()).encode()
 
-    def _again(self, answer: Answer) -> web.Response:
-        body = self._runtime.box.open(answer.body.decode()).encode() if answer.sealed else answer.body
-        response = json_answer(body, status=answer.status)
+    def _again(self, first: Answer) -> web.Response:
+        body = self._runtime.box.open(first.body.decode()).encode() if first.sealed else first.body
+        response = json_answer(body, status=first.status)
         response.headers["Idempotency-Replayed"] = "true"
         return response

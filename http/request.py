@@ -100,7 +100,7 @@ class Request:
     async def create(self, kind: Kind[Any], message: Message[R]) -> R:
         """Ask a new actor to come into being."""
         origin = replace(self.origin, expected_version=None)
-        return await self.runtime.system.ask(kind, self.runtime.ids.new_id(), message, origin=origin)
+        return await self.runtime.system.create(kind, message, origin=origin)
 
     def act_as(self, agent_id: str) -> None:
         """Refuse an agent that wants to act as another one.

@@ -97,9 +97,9 @@ def _entrance(
             request = await admit(route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID], answer=pending)
             return await route.handler(request)
 
-        return await answers.once(
-            raw, route, caller, work, lambda result: answer(result, status=route.status, request=raw)
-        )
+        if route.method == "POST" and "Idempotency-Key" in raw.headers:
+            return await answers.once(raw, route, caller, work)
+        return answer(await work(None), status=route.status, request=raw)
 
     return enter
 

@@ -295,19 +295,19 @@ class Runtime:
         Raises:
             ValidationFailed: a field is wrong or unknown.
         """
-        return await self.system.ask(COMPANY, self.ids.new_id(), _made(CreateCompany, fields))
+        return await self.system.create(COMPANY, _made(CreateCompany, fields))
 
     async def create_agent(self, company_id: str, **fields: Any) -> Agent:
         """Hire an agent; the fields are those of `CreateAgent`."""
         await self._existing_company(company_id)
         message = _made(CreateAgent, fields)
-        return await self.system.ask(AGENT, self.ids.new_id(), message, origin=Origin(company_id=company_id))
+        return await self.system.create(AGENT, message, origin=Origin(company_id=company_id))
 
     async def create_task(self, company_id: str, **fields: Any) -> Task:
         """Give the company a task; the fields are those of `CreateTask`."""
         await self._existing_company(company_id)
         message = _made(CreateTask, fields)
-        return await self.system.ask(TASK_LOCK, self.ids.new_id(), message, origin=Origin(company_id=company_id))
+        return await self.system.create(TASK_LOCK, message, origin=Origin(company_id=company_id))
 
     async def company(self, company_id: str) -> Company | None:
         """The company's committed state."""

@@ -133,11 +133,17 @@ Record: TypeAlias = (
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """An actor's next state. `entity` None erases it; `version` is the one that must be there now, 0 for none."""
+    """An actor's next state.
+
+    Attributes:
+        kind, id: the actor's address.
+        before: the committed state that it follows, which must still be the stored one; None for a new entity.
+        entity: the next state; None erases the entity.
+    """
 
     kind: str
     id: str
-    version: int
+    before: Entity | None
     entity: Entity | None
 
 

@@ -32,7 +32,7 @@ _PRAGMAS = {
     "foreign_keys": 0,
     "temp_store": "memory",
     "cache_size": -32_000,
-    "wal_autocheckpoint": 2000,
+    "wal_autocheckpoint": 8000,
 }
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
@@ -13,45 +11,56 @@ from opencognit.domain.records import Snapshot
 from opencognit.domain.task import RANK, Task
 
 
-class Shelf(msgspec.Struct, frozen=True):
+class Shelf:
     """Where the snapshots of one kind of actor lie.
 
-    The statements take, in this order: the extra columns, the body, the new version, the id, the old version.
+    Args:
+        table: the table.
+        columns: what lists filter and sort by, beside the body.
+        values: these columns of a state.
+
+    Attributes:
+        select: reads one body by its id.
     """
 
-    table: str
-    columns: tuple[str, ...]
-    values: Callable[[Any], tuple[Any, ...]]
+    def __init__(self, table: str, columns: tuple[str, ...], values: Callable[[Any], tuple[Any, ...]]) -> None:
+        self._table = table
+        self._columns = columns
+        self._values = values
+        names = (*columns, "body", "version", "id")
+        self.select = f"SELECT body FROM {table} WHERE id = ?"  # noqa: S608 - names come from this file
+        self._insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+        self._delete = f"DELETE FROM {table} WHERE id = ? AND version = ?"  # noqa: S608
+        self._updates: dict[tuple[str, ...], str] = {}
 
-    @property
-    def select(self) -> str:
-        """One body by its id."""
-        return f"SELECT body FROM {self.table} WHERE id = ?"  # noqa: S608 - names come from this file
+    def statement(self, snapshot: Snapshot) -> tuple[str, tuple[Any, ...]]:
+        """What writes this snapshot, if the row is as it was before; its parameters."""
+        before, entity = snapshot.before, snapshot.entity
+        if entity is None:
+            return self._delete, (snapshot.id, before.version if before is not None else 0)
+        if before is None:
+            return self._insert, (*self._values(entity), encode(entity), entity.version, snapshot.id)
+        changed = [
+            (column, value)
+            for column, old, value in zip(self._columns, self._values(before), self._values(entity), strict=True)
+            if value != old
+        ]
+        return self._update(tuple(column for column, _ in changed)), (
+            *(value for _, value in changed),
+            encode(entity),
+            entity.version,
+            snapshot.id,
+            before.version,
+        )
 
-    @property
-    def insert(self) -> str:
-        """A new row; it must not exist."""
-        columns = (*self.columns, "body", "version", "id")
-        marks = ", ".join("?" * len(columns))
-        return f"INSERT INTO {self.table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-
-    @property
-    def update(self) -> str:
-        """The row's next version; changes nothing if the present one is not the expected."""
-        assignments = ", ".join(f"{column} = ?" for column in (*self.columns, "body", "version"))
-        return f"UPDATE {self.table} SET {assignments} WHERE id = ? AND version = ?"  # noqa: S608
-
-    @property
-    def delete(self) -> str:
-        """Erase the row, if it has the expected version."""
-        return f"DELETE FROM {self.table} WHERE id = ? AND version = ?"  # noqa: S608
-
-    def parameters(self, snapshot: Snapshot) -> tuple[Any, ...]:
-        """What `insert` (version 0), `update` and `delete` need for this snapshot."""
-        if snapshot.entity is None:
-            return (snapshot.id, snapshot.version)
-        row = (*self.values(snapshot.entity), encode(snapshot.entity), snapshot.entity.version, snapshot.id)
-        return (*row, snapshot.version) if snapshot.version else row
+    def _update(self, columns: tuple[str, ...]) -> str:
+        """Names the changed columns only: SQLite rewrites the indexes of all that are named."""
+        sql = self._updates.get(columns)
+        if sql is None:
+            assignments = ", ".join(f"{column} = ?" for column in (*columns, "body", "version"))
+            sql = f"UPDATE {self._table} SET {assignments} WHERE id = ? AND version = ?"  # noqa: S608
+            self._updates[columns] = sql
+        return sql
 
 
 def _agent(agent: Agent) -> tuple[Any, ...]:

@@ -142,9 +142,8 @@ class SnapshotWriter(pykka.ThreadingActor):
 def _write_snapshots(cursor: Cursor, snapshots: Iterable[Snapshot]) -> None:
     statements: dict[str, list[tuple[Any, ...]]] = {}
     for snapshot in snapshots:
-        shelf = SHELVES[snapshot.kind]
-        statement = shelf.delete if snapshot.entity is None else shelf.update if snapshot.version else shelf.insert
-        statements.setdefault(statement, []).append(shelf.parameters(snapshot))
+        statement, parameters = SHELVES[snapshot.kind].statement(snapshot)
+        statements.setdefault(statement, []).append(parameters)
     for statement, rows in statements.items():
         changed = cursor.executemany(statement, rows).rowcount
         if changed != len(rows):

@@ -46,7 +46,7 @@ CREATE INDEX tasks_company_status ON tasks (company_id, status, seq);
 CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX tasks_inbox ON tasks (assignee_id, rank, due_at, seq)
     WHERE assignee_id IS NOT NULL AND status NOT IN ('done', 'cancelled');
-CREATE INDEX tasks_open ON tasks (status) WHERE status NOT IN ('done', 'cancelled');
+CREATE INDEX tasks_open ON tasks (company_id) WHERE status NOT IN ('done', 'cancelled');
 CREATE INDEX tasks_timer ON tasks (id) WHERE lock_expires_at IS NOT NULL OR next_attempt_at IS NOT NULL;
 
 CREATE TABLE blockers (

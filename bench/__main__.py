@@ -1,0 +1,11 @@
+"""All measurements, one after the other: `python -m bench [--check]`."""
+
+import subprocess
+import sys
+
+if __name__ == "__main__":
+    codes = [
+        subprocess.run([sys.executable, "-m", module, *sys.argv[1:]], check=False).returncode
+        for module in ("bench.actors", "bench.server")
+    ]
+    sys.exit(max(codes))
