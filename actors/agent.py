@@ -260,6 +260,8 @@ class Agent(PersistentActor[State]):
         """Begin another one if the agent was woken meanwhile."""
         woken = self._woken or (RunSource.AUTOMATION if message.share_used else None)
         self._woken = None
+        if self.state is None:
+            return
         if self.existing().current_task_id is not None:
             await self._end_orphans("The heartbeat ended before this run began")
         if woken is not None and self.system.runs.of_agent(self.id) is None:

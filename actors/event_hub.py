@@ -31,14 +31,26 @@ class Subscription:
         companies: only these; None for all that may be seen.
         types: only these; None for all.
         overflowed: the follower was too slow; it gets nothing more.
+
+    Args:
+        may_see: whether the follower may see a company now.
+        limit: events that may wait.
+        when_overflowed: called when one more came.
     """
 
-    def __init__(self, may_see: Callable[[str], bool], limit: int = QUEUE) -> None:
+    def __init__(
+        self,
+        may_see: Callable[[str], bool],
+        *,
+        limit: int = QUEUE,
+        when_overflowed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.companies: frozenset[str] | None = None
         self.types: frozenset[str] | None = None
         self.overflowed = False
         self._may_see = may_see
         self._limit = limit
+        self._when_overflowed = when_overflowed
         self._queue: deque[tuple[Published, bytes]] = deque()
         self._arrived = asyncio.Event()
 
@@ -57,17 +69,26 @@ class Subscription:
         if len(self._queue) >= self._limit:
             self.overflowed = True
             self._queue.clear()
+            self._when_overflowed()
         else:
             self._queue.append((event, message))
         self._arrived.set()
 
     async def take(self) -> list[tuple[Published, bytes]]:
         """Wait for events; all that have come, each with its JSON. Empty after an overflow."""
+        await self.arrival()
+        return self.taken()
+
+    async def arrival(self) -> None:
+        """Wait until something has come since the last call."""
         await self._arrived.wait()
         self._arrived.clear()
-        taken = [item for item in self._queue if self._may_see(item[0].company_id)]
+
+    def taken(self) -> list[tuple[Published, bytes]]:
+        """All that wait; they wait no longer."""
+        waiting = list(self._queue)
         self._queue.clear()
-        return taken
+        return waiting
 
     def depth(self) -> int:
         """How many events wait."""

@@ -42,12 +42,14 @@ class RunTools:
     Attributes:
         usage, cost_cents: what was booked so far.
         output: what the adapter has reported so far.
+        asked: the approvals that the run has asked for.
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
         self.usage = TokenUsage()
         self.cost_cents = Decimal(0)
         self.output = ""
+        self.asked: list[str] = []
         self._system = system
         self._cycle = cycle
         self._run = run
@@ -71,6 +73,7 @@ class RunTools:
         """Ask the board; returns the approval's id."""
         request = RequestApproval(title=title, description=description, payload={FIELDS["task_id"]: self._run.task_id})
         approval = await self._system.create(APPROVAL, request, origin=self._cycle.origin)
+        self.asked.append(approval.id)
         return approval.id
 
     def open_callback(self) -> Callback:

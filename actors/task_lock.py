@@ -15,6 +15,7 @@ from opencognit.actors.checkout_queue import CheckoutQueue
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.task_rules import Rules
 from opencognit.domain.agent import LockLost, Wake
+from opencognit.domain.approval import ApprovalStatus
 from opencognit.domain.company import ResolveBlocker
 from opencognit.domain.errors import (
     Duplicate,
@@ -32,7 +33,7 @@ from opencognit.domain.events import (
     TaskUpdated,
 )
 from opencognit.domain.instants import after
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.records import Blockers, Record
 from opencognit.domain.run import RunSource
@@ -297,7 +298,10 @@ class TaskLock(PersistentActor[Task]):
             raise StaleToken
         if task.lock_run_id != message.run.id:
             raise NotLockHolder
-        freed = self._attempted(task) if message.failed else task.moved_to(message.status, now=self.now())
+        status = message.status
+        if status is TaskStatus.BLOCKED and message.asked and not await self._is_undecided(message.asked):
+            status = TaskStatus.TODO
+        freed = self._attempted(task) if message.failed else task.moved_to(status, now=self.now())
         if message.result is not None:
             freed = replace(freed, result=message.result)
         verb = "task.attempt_failed" if message.failed else "task.handed_in"
@@ -451,6 +455,11 @@ class TaskLock(PersistentActor[Task]):
 
     def _blockers(self, task: Task, open_ids: frozenset[str]) -> Blockers:
         return Blockers(task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids)
+
+    async def _is_undecided(self, approval_ids: tuple[str, ...]) -> bool:
+        """Whether the board still owes an answer. One that comes later finds the task as this handler leaves it."""
+        approvals = [await self.system.state(APPROVAL, approval_id) for approval_id in approval_ids]
+        return any(approval is not None and approval.status is ApprovalStatus.PENDING for approval in approvals)
 
     async def _recheck_blockers(self) -> None:
         """A blocker may have ended between the look at it and our commit; then it did not know of us."""

@@ -225,6 +225,7 @@ def _outcome(run: Run, outcome: Outcome, tools: RunTools, token: int) -> HandIn:
         run=replace(run, status=RunStatus.SUCCEEDED, output=output),
         lock_token=token,
         status=TaskStatus(outcome.status),
+        asked=tuple(tools.asked),
         result=outcome.result,
         comment=outcome.result,
     )

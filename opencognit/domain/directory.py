@@ -4,7 +4,7 @@ The tables are the truth. The actors that change them change these too, right af
 both are read from the tables at start.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from opencognit.domain.caller import RIGHTS, Caller, CallerKind, CompanyRole, Right, Session, User
@@ -20,6 +20,7 @@ class Directory:
         self._roles: dict[str, dict[str, CompanyRole]] = {}
         self._users: dict[str, User] = {}
         self._sessions: dict[str, Session] = {}
+        self._session_watchers: dict[str, list[Callable[[], None]]] = {}
 
     def load(
         self,
@@ -77,7 +78,21 @@ class Directory:
         ]
         for session in ended:
             del self._sessions[session.id]
+            for closed in self._session_watchers.pop(session.id, ()):
+                closed()
         return ended
+
+    def watch_session(self, session_id: str, closed: Callable[[], None]) -> None:
+        """Have `closed` called when this session is closed; that it expires, whoever watches sees by the clock."""
+        self._session_watchers.setdefault(session_id, []).append(closed)
+
+    def unwatch_session(self, session_id: str, closed: Callable[[], None]) -> None:
+        """Undo `watch_session`."""
+        watchers = self._session_watchers.get(session_id, [])
+        if closed in watchers:
+            watchers.remove(closed)
+        if not watchers:
+            self._session_watchers.pop(session_id, None)
 
     def close_expired(self, now: Instant) -> None:
         """Forget what has expired."""

@@ -221,6 +221,8 @@ class HandIn(Message[Task], frozen=True, kw_only=True):
     comment: str | None = None
     failed: bool = False
     """Whether this was a failed attempt, to be tried again later."""
+    asked: tuple[str, ...] = ()
+    """The approvals that the run has asked for; a task that waits for them goes on if all were decided meanwhile."""
 
 
 class GiveBack(Message[None], frozen=True, kw_only=True):
