@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo serve test lint bench
+.PHONY: help demo serve test lint bench nightly
 
 help:
-	@echo "make demo   found a company of agents and watch it work"
-	@echo "make serve  start the server"
-	@echo "make test   run all tests"
-	@echo "make lint   ruff and mypy"
-	@echo "make bench  measure"
+	@echo "make demo     found a company of agents and watch it work"
+	@echo "make serve    start the server"
+	@echo "make test     run all tests"
+	@echo "make lint     ruff and mypy"
+	@echo "make bench    measure"
+	@echo "make nightly  the long form of the tests that have one"
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -36,3 +37,6 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
+
+nightly: $(VENV)/.installed
+	KILLS=500 $(BIN)/python -m pytest tests/promises -s
