@@ -72,7 +72,7 @@ class ActorSystem:
 
     # Talking to actors
 
-    async def ask(
+    def ask(
         self,
         kind: Kind[Any],
         entity_id: str,
@@ -80,7 +80,7 @@ class ActorSystem:
         *,
         origin: Origin = INSIDE,
         deadline: float | None = None,
-    ) -> R:
+    ) -> Coroutine[Any, Any, R]:
         """Send a message and wait for its reply.
 
         Args:
@@ -95,7 +95,8 @@ class ActorSystem:
             MailboxFull: too many wait already.
             DomainError: the actor refuses.
         """
-        return await self._ask(self._actor(kind, entity_id), message, origin, deadline or self.limits.ask_deadline)
+        # No coroutine of its own: this is on the way of every request.
+        return self._ask(self._actor(kind, entity_id), message, origin, deadline or self.limits.ask_deadline)
 
     async def create(self, kind: Kind[Any], message: Message[R], *, origin: Origin = INSIDE) -> R:
         """Ask a new actor, with an id that nobody has had, to come into being; answers and raises as `ask` does."""

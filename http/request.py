@@ -1,6 +1,6 @@
 """A request that was let in: who asks, about which company and entity, and the ways to the actors."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -79,7 +79,9 @@ class Request:
         """
         return await decode_body(self.raw, wanted)
 
-    async def ask(self, kind: Kind[Any], message: Message[R], *, entity_id: str | None = None, wait: float = 0) -> R:
+    def ask(
+        self, kind: Kind[Any], message: Message[R], *, entity_id: str | None = None, wait: float = 0
+    ) -> Coroutine[Any, Any, R]:
         """Ask the actor of the subject, or another one.
 
         Args:
@@ -89,7 +91,7 @@ class Request:
             wait: seconds that the answer may take beyond the usual.
         """
         system = self.runtime.system
-        return await system.ask(
+        return system.ask(
             kind,
             entity_id or self.id,
             message,

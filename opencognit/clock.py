@@ -47,17 +47,22 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._milliseconds = 0
+        self._second = 0
+        self._millisecond = 0
+        self._written = ""
         self._now = Instant("")
 
     def now(self) -> Instant:
         """The present moment."""
-        # Asked for many times in a millisecond, and writing it takes longer than all else on the way of a read.
-        milliseconds = time.time_ns() // 1_000_000
-        if milliseconds != self._milliseconds:
-            self._milliseconds = milliseconds
-            seconds, rest = divmod(milliseconds, 1_000)
-            self._now = instant(datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1_000))
+        # Asked for several times on the way of each request, so each part is written only when it changes.
+        second, rest = divmod(time.time_ns(), 1_000_000_000)
+        millisecond = rest // 1_000_000
+        if second != self._second:
+            self._written = instant(datetime.fromtimestamp(second, UTC))[:-4]
+        elif millisecond == self._millisecond:
+            return self._now
+        self._second, self._millisecond = second, millisecond
+        self._now = Instant(f"{self._written}{millisecond:03}Z")
         return self._now
 
     def call_at(self, when: Instant, callback: Callable[[], None]) -> Timer:
@@ -66,17 +71,19 @@ class SystemClock:
 
 
 class _WallTimer:
+    __slots__ = ("_callback", "_handle", "_loop", "_when")
+
     def __init__(self, loop: asyncio.AbstractEventLoop, when: datetime, callback: Callable[[], None]) -> None:
         self._loop = loop
-        self._when = when
+        self._when = when.timestamp()
         self._callback = callback
         self._handle = loop.call_later(self._wait(), self._due)
 
     def _wait(self) -> float:
-        return min(max((self._when - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_SLEEP)
+        return min(max(self._when - time.time(), 0.0), LONGEST_SLEEP)
 
     def _due(self) -> None:
-        if datetime.now(UTC) < self._when:
+        if time.time() < self._when:
             # A millisecond more, since the loop's clock may be a little ahead of the wall's.
             self._handle = self._loop.call_later(self._wait() + 0.001, self._due)
         else:
