@@ -62,6 +62,8 @@ class PersistentActor(AsyncioActor, Generic[S]):
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "protocol"):
+            return  # a part of the class that will have one
         cls._handlers = {Look: cls.look}
         for message in get_args(cls.protocol) or (cls.protocol,):
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", message.__name__).lower()
