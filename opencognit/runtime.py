@@ -12,7 +12,6 @@ actor as over HTTP.
 """
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import IO, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 import structlog
@@ -36,6 +35,7 @@ from opencognit.actors.ports import Surroundings
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
 from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
+from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
 from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
@@ -45,14 +45,13 @@ from opencognit.domain.errors import (
     MailboxFull,
     NotFound,
     StorageUnavailable,
-    ValidationFailed,
 )
 from opencognit.domain.events import Published
 from opencognit.domain.instants import after, instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
-from opencognit.domain.message import Message, decode, encode
+from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
-from opencognit.domain.records import Expired, Unit
+from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
@@ -81,8 +80,6 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
-ANSWERS_KEPT: Final = 24 * 3600.0
-"""Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
 
 _log = structlog.get_logger("opencognit")
 
@@ -165,10 +162,9 @@ class Runtime:
 
     async def _start(self) -> None:
         log_through_logging()
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._temporary is not None:
             self._stack.callback(self._temporary.cleanup)
-        self._stack.callback(_release, _claim(self.data))
+        self._stack.enter_context(claimed(self.data))
         self.clock = self._wanted_clock or SystemClock()
         self._open_keys()
         store = await Store.open(
@@ -295,18 +291,18 @@ class Runtime:
         Raises:
             ValidationFailed: a field is wrong or unknown.
         """
-        return await self.system.create(COMPANY, _made(CreateCompany, fields))
+        return await self.system.create(COMPANY, made(CreateCompany, fields))
 
     async def create_agent(self, company_id: str, **fields: Any) -> Agent:
         """Hire an agent; the fields are those of `CreateAgent`."""
         await self._existing_company(company_id)
-        message = _made(CreateAgent, fields)
+        message = made(CreateAgent, fields)
         return await self.system.create(AGENT, message, origin=Origin(company_id=company_id))
 
     async def create_task(self, company_id: str, **fields: Any) -> Task:
         """Give the company a task; the fields are those of `CreateTask`."""
         await self._existing_company(company_id)
-        message = _made(CreateTask, fields)
+        message = made(CreateTask, fields)
         return await self.system.create(TASK_LOCK, message, origin=Origin(company_id=company_id))
 
     async def company(self, company_id: str) -> Company | None:
@@ -399,45 +395,5 @@ class Runtime:
             raise NotFound("Company not found")
 
 
-M = TypeVar("M", bound=Message[Any])
-
-
-def _made(kind: type[M], fields: Mapping[str, Any]) -> M:
-    """A message from English field names, checked like one from the wire."""
-    unknown = fields.keys() - set(kind.__struct_fields__)
-    if unknown:
-        raise ValidationFailed.of(min(unknown), "is not a field of this")
-    try:
-        return decode(encode(kind(**fields)), kind)
-    except msgspec.ValidationError as error:
-        raise ValidationFailed(str(error)) from error
-
-
-def _claim(data: Path) -> IO[str]:
-    """Hold the data folder, so that no second server works on it.
-
-    Raises:
-        StorageUnavailable: another process has it.
-    """
-    file = (data / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise StorageUnavailable(
-            f"The data folder {data} is in use by another server (process {holder}); stop it, or choose another folder"
-        ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
 async def _key_from_environment(_company_id: str) -> str | None:
     return os.environ.get("ANTHROPIC_API_KEY")
-
-
-def _release(file: IO[str]) -> None:
-    file.close()

@@ -4,10 +4,12 @@ A message is typed by its reply: `Checkout(Message[Task])` is answered with a `T
 and their German ones on the wire (`wire_names.FIELDS`); unknown fields are refused.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.instants import Instant
 from opencognit.domain.wire_names import FIELDS
 
@@ -68,3 +70,21 @@ def decode(body: bytes, wanted: type[Value]) -> Value:
         decoder = _decoders[wanted] = msgspec.json.Decoder(wanted)
     value: Value = decoder.decode(body)
     return value
+
+
+M = TypeVar("M", bound=Message[Any])
+
+
+def made(kind: type[M], fields: Mapping[str, Any]) -> M:
+    """A message from English field names, checked like one from the wire.
+
+    Raises:
+        ValidationFailed: a field is wrong or unknown.
+    """
+    unknown = fields.keys() - set(kind.__struct_fields__)
+    if unknown:
+        raise ValidationFailed.of(min(unknown), "is not a field of this")
+    try:
+        return decode(encode(kind(**fields)), kind)
+    except msgspec.ValidationError as error:
+        raise ValidationFailed(str(error)) from error
