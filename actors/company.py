@@ -142,13 +142,14 @@ class Company(PersistentActor[State]):
         """A task is over: free those that waited for it alone, and tell of all of them at once."""
         if self.state is None:
             return
-        waiting = await self.system.store.queries.waiting_for(message.task_id)
+        was_deleted = message.outcome == "deleted"
+        waiting = await self.system.store.queries.waiting_for(message.task_id, also_done=was_deleted)
         if message.outcome == TaskStatus.CANCELLED:
             if waiting:
                 text = "A task was cancelled that others wait for; they stay blocked"
                 await self.append(self.entry(self.id, "task.blocker_cancelled", text, taskIds=waiting))
             return
-        unblock = Unblock(blocker_id=message.task_id, deleted=message.outcome == "deleted")
+        unblock = Unblock(blocker_id=message.task_id, deleted=was_deleted)
         freed = [task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None]
         if freed:
             await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))

@@ -55,9 +55,10 @@ class Rules:
             if above == self._task_id:
                 raise DependencyCycle("A task cannot lie below itself")
             parent = await self._task(above)
-            if parent is None:
+            if parent is None and above == parent_id:
                 raise ValidationFailed.of(FIELDS["parent_id"], "is not a task of this company")
-            above = parent.parent_id
+            # Further up, one may have been deleted: the line ends there.
+            above = parent.parent_id if parent is not None else None
         raise ValidationFailed.of(FIELDS["parent_id"], f"lies more than {DEEPEST} tasks deep")
 
     @staticmethod

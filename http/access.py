@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, ServerRole
@@ -55,6 +56,7 @@ async def admit(
     else:
         subject, company_id = await _find(route.subject, raw.match_info["id"], runtime)
         _refuse_strangers(route, runtime, caller, company_id, subject)
+    caller = await _named(caller, runtime)
     origin = Origin(
         caller=caller,
         request_id=request_id,
@@ -100,7 +102,7 @@ def caller_by_token(token: str, runtime: Runtime) -> Caller:
         return Caller(
             kind=CallerKind.AGENT,
             id=claims.subject_id,
-            name=_agent_name(runtime, claims.subject_id),
+            name="Agent",
             company_id=claims.company_id,
             session_id=claims.session_id,
         )
@@ -124,9 +126,10 @@ def same_origin(raw: web.Request, runtime: Runtime) -> bool:
     return origin in runtime.settings.server.allowed_origins or origin.partition("://")[2] == raw.host
 
 
-def _agent_name(runtime: Runtime, agent_id: str) -> str:
-    agent = runtime.system.peek(AGENT, agent_id)
-    return agent.name if agent is not None else "Agent"
+async def _named(caller: Caller, runtime: Runtime) -> Caller:
+    """An agent's token bears no name; its actor, which may sleep, knows it."""
+    agent = await runtime.system.state(AGENT, caller.id) if caller.kind is CallerKind.AGENT and caller.id else None
+    return replace(caller, name=agent.name) if agent is not None else caller
 
 
 async def _find(kind: Subject, entity_id: str, runtime: Runtime) -> tuple[Any, str]:

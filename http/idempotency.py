@@ -1,7 +1,8 @@
 """`Idempotency-Key`: one effect, and the same answer again for 24 hours, across a restart.
 
 The answer is saved in the same commit as the change wherever one actor makes it; where several do, right after it. Two
-requests with one key at once: the second waits for the first.
+requests with one key at once: the second waits for the first. If the first's client has gone, its work may still be
+under way; then the store commits one of the two and refuses the other.
 """
 
 import asyncio
@@ -11,13 +12,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from opencognit.domain.caller import Caller
-from opencognit.domain.errors import IdempotencyConflict, ValidationFailed
+from opencognit.domain.errors import DomainError, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.origin import PendingAnswer
-from opencognit.domain.records import Answer, Unit
+from opencognit.domain.records import ANSWERS_KEPT, Answer, Unit
 from opencognit.http.answering import answer, json_answer
 from opencognit.http.route import Route
-from opencognit.runtime import ANSWERS_KEPT, Runtime
+from opencognit.runtime import Runtime
 from opencognit.security.secrets import fingerprint
 
 LONGEST_KEY: Final = 255
@@ -64,12 +65,9 @@ class IdempotentAnswers:
         route: Route,
         work: Callable[[PendingAnswer | None], Awaitable[Any]],
     ) -> web.StreamResponse:
-        now = self._runtime.clock.now()
-        first = await self._runtime.queries.answer(*whose, after(now, -ANSWERS_KEPT))
+        first = await self._first(whose)
         if first is not None:
-            if first.fingerprint != print_:
-                raise IdempotencyConflict
-            return self._again(first)
+            return self._again(first, print_)
         pending = PendingAnswer(
             caller=whose[0],
             key=whose[1],
@@ -77,16 +75,28 @@ class IdempotentAnswers:
             status=route.status,
             seal=self._seal if route.secret else None,
         )
-        result = await work(pending)
-        if not pending.saved and not isinstance(result, web.StreamResponse):
-            record = pending.record(result, self._runtime.clock.now())
-            await self._runtime.store.commit(Unit(records=(record,), now=now))
+        try:
+            result = await work(pending)
+            if not pending.saved and not isinstance(result, web.StreamResponse):
+                now = self._runtime.clock.now()
+                await self._runtime.store.commit(Unit(records=(pending.record(result, now),), now=now))
+        except DomainError:
+            # An earlier try, whose client has gone or was told 503, may have been done meanwhile.
+            first = await self._first(whose)
+            if first is None:
+                raise
+            return self._again(first, print_)
         return answer(result, status=route.status, request=raw)
+
+    async def _first(self, whose: tuple[str, str]) -> Answer | None:
+        return await self._runtime.queries.answer(*whose, after(self._runtime.clock.now(), -ANSWERS_KEPT))
 
     def _seal(self, body: bytes) -> bytes:
         return self._runtime.box.seal(body.decode()).encode()
 
-    def _again(self, first: Answer) -> web.Response:
+    def _again(self, first: Answer, print_: str) -> web.Response:
+        if first.fingerprint != print_:
+            raise IdempotencyConflict
         body = self._runtime.box.open(first.body.decode()).encode() if first.sealed else first.body
         response = json_answer(body, status=first.status)
         response.headers["Idempotency-Replayed"] = "true"

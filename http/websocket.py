@@ -1,10 +1,13 @@
 """`/ws`: committed events, live and from where a client left off, for those who may see them now.
 
 A socket is first told who it is (or tells us, within five seconds), then it follows. It never makes anyone wait: its
-queue is bounded, and a client that does not read is cut off with 4008.
+queue is bounded, and a client that does not read is cut off with 4008. It follows everything until it subscribes: a
+client that resumes with `since` starts with what comes after the answer `subscribed`, and skips what came before it.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +16,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from opencognit.actors.event_hub import Subscription
 from opencognit.domain.caller import Caller
-from opencognit.domain.errors import DomainError, Forbidden, NotAuthenticated
+from opencognit.domain.errors import Draining, Forbidden, NotAuthenticated
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.http.access import caller_by_token, caller_of, same_origin
+from opencognit.http.answering import COOKIE
 from opencognit.runtime import Runtime
 
 NOT_AUTHENTICATED: Final = 4401
@@ -25,14 +29,14 @@ SIGN_IN_WITHIN: Final = 5.0
 """Seconds."""
 SEND_WITHIN: Final = 10.0
 """Seconds that one message may take to leave, before the client counts as one that does not read."""
-CHECK_EVERY: Final = 1.0
-"""Seconds between two looks at whether the token is still good."""
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that a client has to answer our closing; then the connection is dropped."""
 LARGEST_MESSAGE: Final = 64 * 1024
 
 _log = structlog.get_logger("opencognit.websocket")
 
 
-class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
+class ClientMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client may send."""
 
     type: str
@@ -42,113 +46,171 @@ class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
 
 
+class Line:
+    """One socket and the connection that it runs on."""
+
+    def __init__(self, raw: web.Request) -> None:
+        self.socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE, compress=False)
+        self._raw = raw
+
+    async def send(self, text: bytes) -> None:
+        """Send one message.
+
+        Raises:
+            TimeoutError: the client does not read.
+        """
+        async with asyncio.timeout(SEND_WITHIN):
+            await self.socket.send_str(text.decode())
+
+    async def cut(self, code: int, why: str) -> None:
+        """Close; a client that does not read does not get to hold us up with the closing either."""
+        transport = self._raw.transport
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.socket.close(code=code, message=why.encode())
+        except TimeoutError:
+            if transport is not None:
+                # Closing it would keep what is unsent in memory until the client reads.
+                transport.abort()
+
+
 class Sockets:
     """All open sockets of one server."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: set[Line] = set()
 
     async def handle(self, raw: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends."""
         if not same_origin(raw, self._runtime):
             raise Forbidden("Pages of another origin cannot open this socket")
-        socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE, compress=False)
-        await socket.prepare(raw)
-        self._open.add(socket)
+        if self._runtime.draining:
+            raise Draining
+        line = Line(raw)
+        await line.socket.prepare(raw)
+        self._open.add(line)
         try:
-            signed_in = await self._sign_in(raw, socket)
-            if signed_in is None:
-                await socket.close(code=NOT_AUTHENTICATED, message=b"Not authenticated")
+            caller = await self._sign_in(raw, line)
+            if caller is None:
+                await line.cut(NOT_AUTHENTICATED, "Not authenticated")
             else:
-                await Follower(self._runtime, socket, *signed_in).serve()
+                await Follower(self._runtime, line, caller).serve()
         finally:
-            self._open.discard(socket)
-        return socket
+            self._open.discard(line)
+        return line.socket
 
     async def close(self) -> None:
         """Tell all clients that the server goes away."""
-        closing = [
-            socket.close(code=WSCloseCode.GOING_AWAY, message=b"The server is shutting down")
-            for socket in list(self._open)
-        ]
-        await asyncio.gather(*closing, return_exceptions=True)
+        closing = [line.cut(WSCloseCode.GOING_AWAY, "The server is shutting down") for line in self._open]
+        await asyncio.gather(*closing)
 
-    async def _sign_in(self, raw: web.Request, socket: web.WebSocketResponse) -> tuple[Caller, str | None] | None:
-        """The caller and, if it came apart from the headers, the token."""
+    async def _sign_in(self, raw: web.Request, line: Line) -> Caller | None:
         token = raw.query.get("token")
         try:
             if token is not None:
-                return caller_by_token(token, self._runtime), token
-            if "Authorization" in raw.headers or raw.cookies:
-                return caller_of(raw, self._runtime), None
-        except NotAuthenticated:
-            return None
-        try:
-            first = await socket.receive(timeout=SIGN_IN_WITHIN)
-            message = msgspec.json.decode(first.data, type=ClientMessage)
-            if message.type != "auth" or message.token is None:
+                return caller_by_token(token, self._runtime)
+            if "Authorization" in raw.headers or COOKIE in raw.cookies:
+                return caller_of(raw, self._runtime)
+            first = await line.socket.receive_str(timeout=SIGN_IN_WITHIN)
+            message = msgspec.json.decode(first, type=ClientMessage)
+            if message.type != "auth":
                 return None
-            return caller_by_token(message.token, self._runtime), message.token
-        except (TimeoutError, TypeError, msgspec.MsgspecError, NotAuthenticated):
+            caller = caller_by_token(message.token or "", self._runtime)
+            await line.send(encode({"type": "authenticated"}))
+        except (TimeoutError, TypeError, RecursionError, ConnectionError, msgspec.MsgspecError, NotAuthenticated):
             return None
+        return caller
 
 
 class Follower:
     """One signed-in socket."""
 
-    def __init__(self, runtime: Runtime, socket: web.WebSocketResponse, caller: Caller, _token: str | None) -> None:
+    def __init__(self, runtime: Runtime, line: Line, caller: Caller) -> None:
         self._runtime = runtime
-        self._socket = socket
+        self._line = line
         self._caller = caller
-        self._subscription = Subscription(lambda company_id: runtime.directory.may_see(caller, company_id))
+        self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._subscription = Subscription(
+            lambda company_id: runtime.directory.may_see(caller, company_id),
+            when_overflowed=lambda: self._end_with(TOO_SLOW, "Too slow"),
+        )
         self._sending = asyncio.Lock()
-        self._sent_up_to = 0
 
     async def serve(self) -> None:
-        """Send events and answer messages until one side closes."""
+        """Send events and answer messages until one side closes, the client is too slow, or its session ends."""
         hub = self._runtime.hub
-        self._sent_up_to = hub.subscribe(self._subscription)
-        tasks = [
-            asyncio.ensure_future(work()) for work in (self._send_events, self._answer_messages, self._watch_session)
-        ]
+        with self._watching_session():
+            hub.subscribe(self._subscription)
+            tasks = [asyncio.ensure_future(work()) for work in (self._send_events, self._answer_messages)]
+            endings: list[asyncio.Future[Any]] = [*tasks, self._end]
+            try:
+                await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                hub.unsubscribe(self._subscription)
+                for task in tasks:
+                    task.cancel()
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(outcome, TimeoutError):
+                        self._end_with(TOO_SLOW, "Too slow")
+                    elif isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+                        _log.error("socket_failed", exc_info=outcome)
+                self._end_with(WSCloseCode.INTERNAL_ERROR, "")
+                await self._line.cut(*self._end.result())
+
+    @contextlib.contextmanager
+    def _watching_session(self) -> Iterator[None]:
+        runtime, session_id = self._runtime, self._caller.session_id or ""
+        session = runtime.directory.session(session_id, runtime.clock.now())
+        if session is None:
+            self._sign_out()
+            yield
+            return
+        expiry = runtime.clock.call_at(session.expires_at, self._sign_out)
+        runtime.directory.watch_session(session_id, self._sign_out)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            yield
         finally:
-            hub.unsubscribe(self._subscription)
-            for task in tasks:
-                task.cancel()
-            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, (ConnectionError, TimeoutError)):
-                    _log.error("socket_failed", exc_info=outcome)
-            if not self._socket.closed:
-                await self._cut(WSCloseCode.INTERNAL_ERROR, b"")
+            runtime.directory.unwatch_session(session_id, self._sign_out)
+            expiry.cancel()
+
+    def _sign_out(self) -> None:
+        self._end_with(NOT_AUTHENTICATED, "The token is no longer good")
+
+    def _end_with(self, code: int, why: str) -> None:
+        if not self._end.done():
+            self._end.set_result((code, why))
+
+    # Sending
 
     async def _send_events(self) -> None:
-        while not self._subscription.overflowed:
-            events = await self._subscription.take()
+        while True:
+            await self._subscription.arrival()
             async with self._sending:
-                for event, text in events:
-                    if event.seq > self._sent_up_to:
-                        await self._send(text)
-                        self._sent_up_to = event.seq
-        await self._cut(TOO_SLOW, b"Too slow")
+                await self._send_waiting()
+
+    async def _send_waiting(self) -> None:
+        while waiting := self._subscription.taken():
+            for event, text in waiting:
+                # They may have lost the right to see it while it waited.
+                if self._subscription.wants(event):
+                    await self._line.send(text)
+
+    async def _reply(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            await self._line.send(encode(message))
+
+    async def _complain(self, sentence: str) -> None:
+        await self._reply({"type": "error", "code": "VALIDATION_ERROR", FIELDS["error"]: sentence})
+
+    # Answering
 
     async def _answer_messages(self) -> None:
-        async for frame in self._socket:
+        async for frame in self._line.socket:
             if frame.type is WSMsgType.TEXT:
                 await self._answer(frame.data)
             else:
                 await self._complain("Send JSON as text")
-
-    async def _watch_session(self) -> None:
-        while await self._still_signed_in():  # noqa: ASYNC110 - expiry is a matter of time, not of an event
-            await asyncio.sleep(CHECK_EVERY)
-        await self._cut(NOT_AUTHENTICATED, b"The token is no longer good")
-
-    async def _still_signed_in(self) -> bool:
-        session_id = self._caller.session_id or ""
-        return self._runtime.directory.session(session_id, self._runtime.clock.now()) is not None
 
     async def _answer(self, text: str) -> None:
         try:
@@ -159,56 +221,57 @@ class Follower:
         match message.type:
             case "ping":
                 await self._reply({"type": "pong", "timestamp": self._runtime.clock.now()})
-            case "auth":
+            case "auth" if self._is_me(message.token or ""):
                 await self._reply({"type": "authenticated"})
+            case "auth":
+                await self._complain("This socket is signed in by another token; open a new one")
             case "subscribe":
                 await self._subscribe(message)
             case _:
                 await self._complain("Unknown type: send subscribe or ping")
 
+    def _is_me(self, token: str) -> bool:
+        try:
+            return caller_by_token(token, self._runtime).id == self._caller.id
+        except NotAuthenticated:
+            return False
+
     async def _subscribe(self, message: ClientMessage) -> None:
-        subscription, hub = self._subscription, self._runtime.hub
-        subscription.companies = frozenset(message.company_ids) if message.company_ids is not None else None
-        subscription.types = frozenset(message.types) if message.types is not None else None
         async with self._sending:
-            until = hub.last_seq
-            narrowed = {"unternehmenIds": message.company_ids, "types": message.types}
-            reply: dict[str, Any] = {"type": "subscribed", "seq": until}
-            reply |= {name: value for name, value in narrowed.items() if value is not None}
             if message.since is None:
-                await self._send(encode(reply))
-                return
-            oldest, newest = await self._runtime.queries.event_range()
-            if message.since + 1 < oldest or message.since > newest:
-                await self._send(encode({"type": "resync", "seq": until}))
-                return
-            await self._send(encode({**reply, "since": message.since}))
-            async for event in self._runtime.replay(subscription, since=message.since, until=until):
-                await self._send(event.message())
-            self._sent_up_to = max(self._sent_up_to, until)
+                await self._narrow(message, "subscribed")
+            elif not await self._is_kept(message.since):
+                await self._narrow(message, "resync")
+            else:
+                await self._resume(message, message.since)
 
-    async def _complain(self, sentence: str) -> None:
-        await self._reply({"type": "error", "code": "VALIDATION_ERROR", FIELDS["error"]: sentence})
+    async def _narrow(self, message: ClientMessage, answer: str) -> None:
+        """What came before the answer is sent as it was asked for; what comes after it, as it is asked for now."""
+        await self._send_waiting()
+        reply = self._narrowed(message, answer)
+        await self._line.send(encode(reply))
 
-    async def _reply(self, message: dict[str, Any]) -> None:
-        async with self._sending:
-            await self._send(encode(message))
+    async def _resume(self, message: ClientMessage, since: int) -> None:
+        """Read what was missed until there is no more, and only then follow: nothing is missed, nothing comes twice."""
+        hub, subscription = self._runtime.hub, self._subscription
+        hub.unsubscribe(subscription)
+        subscription.taken()
+        reply = self._narrowed(message, "subscribed") | {"since": since}
+        await self._line.send(encode(reply))
+        while since < hub.last_seq:
+            until = hub.last_seq
+            async for event in self._runtime.replay(subscription, since=since, until=until):
+                await self._line.send(event.message())
+            since = until
+        hub.subscribe(subscription)
 
-    async def _send(self, text: bytes) -> None:
-        try:
-            async with asyncio.timeout(SEND_WITHIN):
-                await self._socket.send_str(text.decode())
-        except TimeoutError:
-            await self._cut(TOO_SLOW, b"Too slow")
-            raise
+    def _narrowed(self, message: ClientMessage, answer: str) -> dict[str, Any]:
+        wanted = {"unternehmenIds": message.company_ids, "types": message.types}
+        self._subscription.companies = None if message.company_ids is None else frozenset(message.company_ids)
+        self._subscription.types = None if message.types is None else frozenset(message.types)
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return {"type": answer, "seq": self._runtime.hub.last_seq, **given}
 
-    async def _cut(self, code: int, why: bytes) -> None:
-        """Close; a client that does not read does not get to hold us up with the closing either."""
-        try:
-            async with asyncio.timeout(1):
-                await self._socket.close(code=code, message=why)
-        except (TimeoutError, ConnectionError, DomainError):
-            pass
-        transport = self._socket._req.transport if self._socket._req is not None else None  # noqa: SLF001
-        if transport is not None and not self._socket.closed:
-            transport.abort()
+    async def _is_kept(self, since: int) -> bool:
+        oldest, _ = await self._runtime.queries.event_range()
+        return oldest - 1 <= since <= self._runtime.hub.last_seq

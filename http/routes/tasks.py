@@ -29,6 +29,8 @@ routes = Routes()
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['tasks']}"
 ONE = f"/api/{PATHS['tasks']}/{{id}}"
 LONGEST_WAIT = 60.0
+MOST_WORDS = 20
+"""Different words in one search: each is a condition of the query."""
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
@@ -43,7 +45,7 @@ async def listing(request: Request) -> Listing:
         assignee_id=request.query.get(FIELDS["assignee_id"]),
         goal_id=request.query.get(FIELDS["goal_id"]),
         parent_id=request.query.get(FIELDS["parent_id"]),
-        words=tuple(request.query.get("q", "").split()),
+        words=_search(request),
     )
     return Listing(await request.runtime.queries.tasks(request.id, wanted, limit, offset), limit, offset)
 
@@ -121,6 +123,14 @@ async def comments(request: Request) -> Listing:
 async def add_comment(request: Request) -> Comment:
     """Say something on the task, as whoever the token says."""
     return await request.ask(TASK_LOCK, await request.body(AddComment))
+
+
+def _search(request: Request) -> tuple[str, ...]:
+    """The different words that are looked for; empty for none."""
+    words = tuple(dict.fromkeys(request.query.get("q", "").split()))
+    if len(words) > MOST_WORDS:
+        raise ValidationFailed.of("q", f"has more than {MOST_WORDS} words")
+    return words
 
 
 def _words(request: Request, name: str, known: type[TaskStatus] | type[Priority]) -> tuple[str, ...]:

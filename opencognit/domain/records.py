@@ -5,7 +5,7 @@ them.
 """
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -75,6 +75,12 @@ class Blockers(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that are not out of the way."""
 
 
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """A task has a (new) parent; refused if that would close a circle."""
+
+    task_id: str
+
+
 class ReportingLine(msgspec.Struct, frozen=True, kw_only=True):
     """An agent has a (new) superior; refused if that would close a circle."""
 
@@ -89,8 +95,12 @@ class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str | None
 
 
+ANSWERS_KEPT: Final = 24 * 3600.0
+"""Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The first answer to an idempotency key, kept for 24 hours."""
+    """The first answer to an idempotency key; refused, with all of its unit, while there is one."""
 
     caller: str
     key: str
@@ -124,6 +134,7 @@ Record: TypeAlias = (
     | SessionsClosed
     | Membership
     | Blockers
+    | Parent
     | ReportingLine
     | AgentSecrets
     | Answer

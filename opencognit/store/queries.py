@@ -127,7 +127,7 @@ class Queries:
                 join_type=peewee.JOIN.LEFT_OUTER,
                 on=(blocker.id == Blockers.blocker_id),
             )
-            .where(Blockers.is_open, (blocker.status == "done") | blocker.id.is_null())
+            .where((Blockers.is_open & (blocker.status == "done")) | blocker.id.is_null())
             .distinct()
         )
         return [
@@ -287,11 +287,10 @@ class Queries:
         return row[0] if row else None
 
     @_on_reader
-    def waiting_for(self, blocker_id: str) -> list[str]:
-        """Tasks that this one blocks."""
-        return self._column(
-            Blockers.select(Blockers.task_id).where(Blockers.blocker_id == blocker_id, Blockers.is_open)
-        )
+    def waiting_for(self, blocker_id: str, *, also_done: bool = False) -> list[str]:
+        """Tasks that this one blocks; with `also_done` those that it has blocked, too."""
+        named = Blockers.select(Blockers.task_id).where(Blockers.blocker_id == blocker_id)
+        return self._column(named if also_done else named.where(Blockers.is_open))
 
     @_on_reader
     def open_blockers(self, task_id: str) -> list[str]:

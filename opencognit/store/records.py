@@ -5,7 +5,8 @@ from typing import Any, Final, Protocol
 
 from opencognit.domain import records
 from opencognit.domain.caller import Session
-from opencognit.domain.errors import DependencyCycle
+from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
+from opencognit.domain.instants import after
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
@@ -121,6 +122,18 @@ def _blockers(cursor: Cursor, blockers: records.Blockers) -> None:
         raise DependencyCycle("A task cannot wait for one that waits for it")
 
 
+def _parent(cursor: Cursor, parent: records.Parent) -> None:
+    cursor.execute(
+        "WITH RECURSIVE above (id) AS ("
+        " SELECT parent_id FROM tasks WHERE id = ?1"
+        " UNION SELECT t.parent_id FROM tasks t JOIN above ON t.id = above.id"
+        ") SELECT 1 FROM above WHERE id = ?1",
+        (parent.task_id,),
+    )
+    if cursor.fetchone():
+        raise DependencyCycle("A task cannot lie below one that lies below it")
+
+
 def _reporting_line(cursor: Cursor, line: records.ReportingLine) -> None:
     cursor.execute(
         "WITH RECURSIVE above (id) AS ("
@@ -143,6 +156,13 @@ def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
 
 
 def _answer(cursor: Cursor, answer: records.Answer) -> None:
+    # Asked inside the only writing transaction: a try whose client has gone may still be under way beside its retry.
+    cursor.execute(
+        "SELECT 1 FROM answers WHERE caller = ? AND key = ? AND created_at > ?",
+        (answer.caller, answer.key, after(answer.created_at, -records.ANSWERS_KEPT)),
+    )
+    if cursor.fetchone():
+        raise IdempotencyConflict
     cursor.execute(
         "INSERT OR REPLACE INTO answers (caller, key, fingerprint, status, body, sealed, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -181,6 +201,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.SessionsClosed: _sessions_closed,
     records.Membership: _membership,
     records.Blockers: _blockers,
+    records.Parent: _parent,
     records.ReportingLine: _reporting_line,
     records.AgentSecrets: _agent_secrets,
     records.Answer: _answer,
