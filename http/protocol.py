@@ -31,9 +31,25 @@ class JsonRequestHandler(RequestHandler):
             error: DomainError = InternalError()
         else:
             error = ValidationFailed("This is not a valid HTTP request")
-        response = refusal(error, request_id=_ids.new_id())
-        response.force_close()
-        return response
+        return _closing(error)
+
+    @override
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """What the library refuses before a route is reached, such as an unknown `Expect`, has our form too."""
+        if isinstance(resp, web.HTTPException):
+            resp = _closing(ValidationFailed(resp.reason))
+        return await super().finish_response(request, resp, start_time)
+
+
+def _closing(error: DomainError) -> web.Response:
+    """An answer after which the connection is closed: where the next request begins is not known."""
+    request_id = _ids.new_id()
+    response = refusal(error, request_id=request_id)
+    response.headers["X-Request-Id"] = request_id
+    response.force_close()
+    return response
 
 
 class JsonServer(web.AppRunner):

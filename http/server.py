@@ -119,6 +119,8 @@ async def _in_one_form(
         response = refusal(_as_refusal(error, request, request_id), request_id=request_id)
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        if isinstance(error, web.RequestPayloadError):
+            response.force_close()
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -136,6 +138,8 @@ def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainEr
             return PayloadTooLarge()
         case web.HTTPNotFound():
             return NotFound("There is nothing at this path")
+        case web.RequestPayloadError():
+            return ValidationFailed("The body cannot be read as its headers say")
         case web.HTTPException() if error.status < 500:  # noqa: PLR2004 - the client's own fault
             return ValidationFailed(error.reason)
         case ActorDeadError():

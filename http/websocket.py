@@ -65,13 +65,14 @@ class Line:
     async def cut(self, code: int, why: str) -> None:
         """Close; a client that does not read does not get to hold us up with the closing either."""
         transport = self._raw.transport
+        closing = asyncio.ensure_future(self.socket.close(code=code, message=why.encode()))
         try:
-            async with asyncio.timeout(CLOSE_WITHIN):
-                await self.socket.close(code=code, message=why.encode())
-        except TimeoutError:
-            if transport is not None:
-                # Closing it would keep what is unsent in memory until the client reads.
+            await asyncio.wait([closing], timeout=CLOSE_WITHIN)
+        finally:
+            if not closing.done() and transport is not None:
+                # Cancelling would close the transport, which keeps what is unsent in memory until the client reads.
                 transport.abort()
+        await closing
 
 
 class Sockets:

@@ -1,5 +1,6 @@
 """What the demonstration shows: live tables on a terminal, plain lines elsewhere."""
 
+import sys
 from collections import deque
 from types import TracebackType
 from typing import Any, Self
@@ -83,7 +84,8 @@ class View:
         done = sum(task.status is TaskStatus.DONE for task in self._tasks.values())
         self._console.print(f"{done} of {len(self._tasks)} tasks are done.", highlight=False)
         if not keep:
-            self._console.print("Run it with --keep to look around in its API afterwards: opencognit demo --keep")
+            command = "python -m opencognit" if sys.argv[0].endswith(".py") else sys.argv[0]
+            self._console.print(f"To look around in its API afterwards, keep it running: {command} demo --keep")
             return
         base = f"{url}/api/{PATHS['companies']}/{company.id}"
         print(f"\nThe same in the API, until you press Ctrl-C:\n\n  TOKEN={token}")  # noqa: T201 - to be copied as it is
