@@ -33,7 +33,7 @@ from opencognit.domain.agent import (
     Agent as State,
 )
 from opencognit.domain.company import CompanyStatus
-from opencognit.domain.errors import DomainError
+from opencognit.domain.errors import DomainError, Unavailable
 from opencognit.domain.events import CostBooked, RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
@@ -168,7 +168,12 @@ class Agent(AgentProfile):
     async def end_run(self, message: EndRun) -> State:
         """The run is over and its lock is free: the agent is idle again, unless it was paused or deleted."""
         agent, run = self.existing(), message.run
-        parts: list[Any] = [] if message.handed_in else [run, RunFinished.of(run)]
+        parts: list[Any] = []
+        if not message.handed_in:
+            body = await self.system.store.queries.run(run.id)
+            recorded = decode(body, Run) if body is not None else run
+            # An end that is recorded stays: the task may have taken the result, and only its answer was lost.
+            run, parts = (run, [run, RunFinished.of(run)]) if recorded.ended_at is None else (recorded, [])
         status = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
         last_error = run.error if run.status in (RunStatus.FAILED, RunStatus.TIMED_OUT) else None
         return await self._become(status, *parts, current_task_id=None, last_error=last_error)
@@ -260,5 +265,8 @@ class Agent(AgentProfile):
             await self._become(AgentStatus.IDLE, ended, RunFinished.of(ended), current_task_id=None)
             # After a deadline nobody knows whether the lock was given.
             self.system.tell(TASK_LOCK, run.task_id, GiveBack(run_id=run.id), internal=True)
+            if isinstance(error, Unavailable):
+                # Nobody else has the task, so nobody will wake us for it.
+                self.remind("again", after(self.now(), error.retry_after or 1), Wake(source=RunSource.AUTOMATION))
             return False
         return True

@@ -130,35 +130,37 @@ class PersistentActor(AsyncioActor, Generic[S]):
         )
         answer = state if reply is None else reply
         snapshot = Snapshot(kind=self.kind.name, id=self.id, before=before, entity=state)
-        await self._commit(snapshot, parts, answer)
+        await self._commit(snapshot, parts, answer, now)
         self.state = state
         self.system.tell_watchers(self.kind.name, self.id, state)
         return state
 
     async def append(self, *parts: Record | Event, reply: object = None) -> None:
         """Make records and events durable that leave the state as it is."""
-        await self._commit(None, parts, reply)
+        await self._commit(None, parts, reply, self.now())
 
     async def erase(self, *parts: Record | Event, reply: object = None) -> None:
         """Remove the snapshot; afterwards there is nothing of this id."""
         state = self.existing()
         snapshot = Snapshot(kind=self.kind.name, id=self.id, before=state, entity=None)
-        await self._commit(snapshot, parts, reply)
+        await self._commit(snapshot, parts, reply, self.now())
         self.state = None
         self.cancel_reminders()
         self.system.tell_watchers(self.kind.name, self.id, None)
 
-    async def _commit(self, snapshot: Snapshot | None, parts: tuple[Record | Event, ...], reply: object) -> None:
+    async def _commit(
+        self, snapshot: Snapshot | None, parts: tuple[Record | Event, ...], reply: object, now: Instant
+    ) -> None:
         origin = self.asked_by
         records = [part for part in parts if not isinstance(part, Event)]
         pending = origin.answer
         if pending is not None and reply is not None and not pending.saved:
-            records.append(pending.record(reply, self.now()))
+            records.append(pending.record(reply, now))
         unit = Unit(
             snapshot=snapshot,
             records=tuple(records),
             events=tuple(part for part in parts if isinstance(part, Event)),
-            now=self.now(),
+            now=now,
         )
         try:
             await self.system.store.commit(unit)

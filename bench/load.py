@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 TOOL = "wrk" if shutil.which("wrk") else "our own load tool"
 
 SCRIPT = """

@@ -15,7 +15,7 @@ from opencognit.domain.caller import Caller, CallerKind, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK, Kind
 from opencognit.domain.message import decode
-from opencognit.domain.origin import Origin, PendingAnswer
+from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
 from opencognit.http.answering import COOKIE
 from opencognit.http.request import Request
@@ -41,7 +41,6 @@ async def admit(
     *,
     caller: Caller,
     request_id: str,
-    answer: PendingAnswer | None,
 ) -> Request:
     """Let a request in.
 
@@ -62,7 +61,6 @@ async def admit(
         request_id=request_id,
         company_id=company_id or None,
         expected_version=_expected_version(raw),
-        answer=answer,
     )
     return Request(raw, runtime, caller=caller, company_id=company_id, subject=subject, origin=origin)
 

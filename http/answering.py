@@ -9,6 +9,7 @@ from aiohttp import web
 from opencognit.domain.caller import SignedIn
 from opencognit.domain.errors import DomainError
 from opencognit.domain.message import Entity, encode
+from opencognit.domain.wire_names import ERROR_FIELDS
 from opencognit.http.request import Listing
 
 JSON: Final = "application/json; charset=utf-8"
@@ -47,10 +48,10 @@ def json_answer(body: bytes, *, status: int) -> web.Response:
 def refusal(error: DomainError, *, request_id: str) -> web.Response:
     """The one form of all errors (wire contract, "Everywhere")."""
     body: dict[str, Any] = {
-        "fehler": error.message,
+        ERROR_FIELDS["message"]: error.message,
         "code": error.code,
         "status": error.status,
-        "anfrageId": request_id,
+        ERROR_FIELDS["request_id"]: request_id,
     }
     if error.details is not None:
         body["details"] = error.details

@@ -6,22 +6,30 @@ under way; then the store commits one of the two and refuses the other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
-from opencognit.domain.caller import Caller
 from opencognit.domain.errors import DomainError, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
+from opencognit.domain.message import decode
 from opencognit.domain.origin import PendingAnswer
 from opencognit.domain.records import ANSWERS_KEPT, Answer, Unit
 from opencognit.http.answering import answer, json_answer
+from opencognit.http.request import Request
 from opencognit.http.route import Route
 from opencognit.runtime import Runtime
 from opencognit.security.secrets import fingerprint
 
 LONGEST_KEY: Final = 255
+
+
+class Versioned(msgspec.Struct, frozen=True):
+    """The part of a kept answer that its `ETag` is made of, if it is an entity's."""
+
+    version: int | None = None
 
 
 class IdempotentAnswers:
@@ -31,39 +39,30 @@ class IdempotentAnswers:
         self._runtime = runtime
         self._under_way: dict[tuple[str, str], asyncio.Future[None]] = {}
 
-    async def once(
-        self,
-        raw: web.Request,
-        route: Route,
-        caller: Caller,
-        work: Callable[[PendingAnswer | None], Awaitable[Any]],
-    ) -> web.StreamResponse:
-        """Do the work, unless this request's key has had its answer.
+    async def once(self, request: Request, route: Route) -> web.StreamResponse:
+        """Do the work of a request that was let in, unless its key has had its answer.
 
         Raises:
             IdempotencyConflict: the key was used with another request.
         """
+        raw, caller = request.raw, request.caller
         key = raw.headers["Idempotency-Key"]
         if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
             raise ValidationFailed.of("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
-        whose = (f"{caller.kind}:{caller.id}", key)
         print_ = fingerprint(self._runtime.signing_key, raw.path_qs.encode(), await raw.read())
+        # Those who are not signed in share their keys with nobody but who sends the very same request.
+        whose = (f"{caller.kind}:{caller.id or print_}", key)
         while (under_way := self._under_way.get(whose)) is not None:
             await asyncio.shield(under_way)
         self._under_way[whose] = done = asyncio.get_running_loop().create_future()
         try:
-            return await self._first_or_again(raw, whose, print_, route, work)
+            return await self._first_or_again(request, route, whose, print_)
         finally:
             del self._under_way[whose]
             done.set_result(None)
 
     async def _first_or_again(
-        self,
-        raw: web.Request,
-        whose: tuple[str, str],
-        print_: str,
-        route: Route,
-        work: Callable[[PendingAnswer | None], Awaitable[Any]],
+        self, request: Request, route: Route, whose: tuple[str, str], print_: str
     ) -> web.StreamResponse:
         first = await self._first(whose)
         if first is not None:
@@ -75,8 +74,9 @@ class IdempotentAnswers:
             status=route.status,
             seal=self._seal if route.secret else None,
         )
+        request.origin = replace(request.origin, answer=pending)
         try:
-            result = await work(pending)
+            result = await route.handler(request)
             if not pending.saved and not isinstance(result, web.StreamResponse):
                 now = self._runtime.clock.now()
                 await self._runtime.store.commit(Unit(records=(pending.record(result, now),), now=now))
@@ -86,7 +86,7 @@ class IdempotentAnswers:
             if first is None:
                 raise
             return self._again(first, print_)
-        return answer(result, status=route.status, request=raw)
+        return answer(result, status=route.status, request=request.raw)
 
     async def _first(self, whose: tuple[str, str]) -> Answer | None:
         return await self._runtime.queries.answer(*whose, after(self._runtime.clock.now(), -ANSWERS_KEPT))
@@ -99,5 +99,7 @@ class IdempotentAnswers:
             raise IdempotencyConflict
         body = self._runtime.box.open(first.body.decode()).encode() if first.sealed else first.body
         response = json_answer(body, status=first.status)
+        if (version := decode(body, Versioned).version) is not None:
+            response.headers["ETag"] = f'"{version}"'
         response.headers["Idempotency-Replayed"] = "true"
         return response

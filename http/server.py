@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -20,7 +20,6 @@ from opencognit.domain.errors import (
     Unavailable,
     ValidationFailed,
 )
-from opencognit.domain.origin import PendingAnswer
 from opencognit.http.access import NOBODY, admit, caller_of
 from opencognit.http.answering import answer, refusal
 from opencognit.http.idempotency import IdempotentAnswers
@@ -92,14 +91,10 @@ def _entrance(
         if runtime.draining and raw.method != "GET":
             raise Draining
         caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
-
-        async def work(pending: PendingAnswer | None) -> Any:
-            request = await admit(route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID], answer=pending)
-            return await route.handler(request)
-
+        request = await admit(route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID])
         if route.method == "POST" and "Idempotency-Key" in raw.headers:
-            return await answers.once(raw, route, caller, work)
-        return answer(await work(None), status=route.status, request=raw)
+            return await answers.once(request, route)
+        return answer(await route.handler(request), status=route.status, request=raw)
 
     return enter
 

@@ -52,27 +52,24 @@ class Line:
     def __init__(self, raw: web.Request) -> None:
         self.socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE, compress=False)
         self._raw = raw
+        self._closing: asyncio.Future[bool] | None = None
 
     async def send(self, text: bytes) -> None:
-        """Send one message.
+        """Send one message; waits while the client does not read, and must not be cancelled before `cut`.
 
-        Raises:
-            TimeoutError: the client does not read.
+        What aiohttp waits with is one future for all who send: cancelled once, it lets nobody wait any more.
         """
-        async with asyncio.timeout(SEND_WITHIN):
-            await self.socket.send_str(text.decode())
+        await self.socket.send_str(text.decode())
 
     async def cut(self, code: int, why: str) -> None:
         """Close; a client that does not read does not get to hold us up with the closing either."""
         transport = self._raw.transport
-        closing = asyncio.ensure_future(self.socket.close(code=code, message=why.encode()))
-        try:
-            await asyncio.wait([closing], timeout=CLOSE_WITHIN)
-        finally:
-            if not closing.done() and transport is not None:
-                # Cancelling would close the transport, which keeps what is unsent in memory until the client reads.
-                transport.abort()
-        await closing
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self.socket.close(code=code, message=why.encode()))
+        await asyncio.wait([self._closing], timeout=CLOSE_WITHIN)
+        if not self._closing.done() and transport is not None:
+            # Merely closing it would keep what is unsent in memory until the client reads.
+            transport.abort()
 
 
 class Sockets:
@@ -149,15 +146,13 @@ class Follower:
                 await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 hub.unsubscribe(self._subscription)
-                for task in tasks:
-                    task.cancel()
-                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                    if isinstance(outcome, TimeoutError):
-                        self._end_with(TOO_SLOW, "Too slow")
-                    elif isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
-                        _log.error("socket_failed", exc_info=outcome)
                 self._end_with(WSCloseCode.INTERNAL_ERROR, "")
-                await self._line.cut(*self._end.result())
+                try:
+                    if not self._sending.locked():
+                        await _stop(tasks)
+                    await self._line.cut(*self._end.result())
+                finally:
+                    await _stop(tasks)
 
     @contextlib.contextmanager
     def _watching_session(self) -> Iterator[None]:
@@ -195,11 +190,18 @@ class Follower:
             for event, text in waiting:
                 # They may have lost the right to see it while it waited.
                 if self._subscription.wants(event):
-                    await self._line.send(text)
+                    await self._send(text)
+
+    async def _send(self, text: bytes) -> None:
+        patience = asyncio.get_running_loop().call_later(SEND_WITHIN, self._end_with, TOO_SLOW, "Too slow")
+        try:
+            await self._line.send(text)
+        finally:
+            patience.cancel()
 
     async def _reply(self, message: dict[str, Any]) -> None:
         async with self._sending:
-            await self._line.send(encode(message))
+            await self._send(encode(message))
 
     async def _complain(self, sentence: str) -> None:
         await self._reply({"type": "error", "code": "VALIDATION_ERROR", FIELDS["error"]: sentence})
@@ -250,7 +252,7 @@ class Follower:
         """What came before the answer is sent as it was asked for; what comes after it, as it is asked for now."""
         await self._send_waiting()
         reply = self._narrowed(message, answer)
-        await self._line.send(encode(reply))
+        await self._send(encode(reply))
 
     async def _resume(self, message: ClientMessage, since: int) -> None:
         """Read what was missed until there is no more, and only then follow: nothing is missed, nothing comes twice."""
@@ -258,11 +260,11 @@ class Follower:
         hub.unsubscribe(subscription)
         subscription.taken()
         reply = self._narrowed(message, "subscribed") | {"since": since}
-        await self._line.send(encode(reply))
+        await self._send(encode(reply))
         while since < hub.last_seq:
             until = hub.last_seq
             async for event in self._runtime.replay(subscription, since=since, until=until):
-                await self._line.send(event.message())
+                await self._send(event.message())
             since = until
         hub.subscribe(subscription)
 
@@ -276,3 +278,13 @@ class Follower:
     async def _is_kept(self, since: int) -> bool:
         oldest, _ = await self._runtime.queries.event_range()
         return oldest - 1 <= since <= self._runtime.hub.last_seq
+
+
+async def _stop(tasks: list["asyncio.Task[None]"]) -> None:
+    """Cancel these and wait for them; done with them, the list is empty."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+            _log.error("socket_failed", exc_info=outcome)
+    tasks.clear()

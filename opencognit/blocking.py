@@ -1,10 +1,12 @@
 """`BlockingRuntime`: the runtime for programs without asyncio.
 
-with BlockingRuntime(data="company-data") as runtime:
-company = runtime.create_company(name="Acme")
-agent = runtime.create_agent(company.id, name="Ada", role="Engineer")
-task = runtime.create_task(company.id, title="Build it", assignee_id=agent.id)
-print(runtime.finished(task.id).result)
+    with BlockingRuntime(data="company-data") as runtime:
+        company = runtime.create_company(name="Acme")
+        agent = runtime.create_agent(company.id, name="Ada", role="Engineer")
+        task = runtime.create_task(company.id, title="Build it", assignee_id=agent.id)
+        print(runtime.finished(task.id).result)
+
+Each call waits for its answer; the runtime works in a thread of its own.
 """
 
 import asyncio

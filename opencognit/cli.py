@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ipaddress
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import platformdirs
 
 from opencognit import __version__
 from opencognit.domain.errors import DomainError
+from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.log_output import log_to_stderr
 from opencognit.settings import Settings, SettingsError
 
@@ -114,10 +116,11 @@ def _greet(url: str, data: Path, *, is_new: bool) -> None:
     if not ipaddress.ip_address(host.strip("[]")).is_loopback:
         click.echo("Others can reach this address: put a proxy that speaks TLS in front of it.", err=True)
     if is_new:
+        example = {"name": "Jane", "email": "jane@example.com", FIELDS["password"]: "secure-password-123"}
         click.echo(
             "\nThis is a new server. Register the first user, who becomes its admin:\n\n"
-            f"  curl -X POST {url}/api/auth/registrieren -H 'Content-Type: application/json' \\\n"
-            '    -d \'{"name": "Jane", "email": "jane@example.com", "passwort": "secure-password-123"}\'\n\n'
+            f"  curl -X POST {url}/api/auth/{PATHS['register']} -H 'Content-Type: application/json' \\\n"
+            f"    -d '{json.dumps(example)}'\n\n"
             "The answer holds a token: send it as `Authorization: Bearer <token>`. README.md goes on from there.\n",
             err=True,
         )

@@ -25,7 +25,7 @@ from opencognit.domain.caller import SignedIn
 from opencognit.domain.company import Company, CreateCompany
 from opencognit.domain.message import decode, encode
 from opencognit.domain.task import CreateTask, Priority, Task, TaskStatus
-from opencognit.domain.wire_names import ADAPTER_FIELDS, EVENT_FIELDS, FIELDS, PATHS
+from opencognit.domain.wire_names import ADAPTER_FIELDS, FIELDS, PATHS, TASK_EVENT_FIELDS
 from opencognit.http.server import listening
 from opencognit.runtime import Runtime
 from opencognit.settings import Settings
@@ -150,7 +150,7 @@ class _Demo:
         """The task that an event is about; on a quiet moment all, since some events came before we knew the tasks."""
         if event["type"] == "tick":
             return list(self._tasks)
-        task_id = event.get("data", {}).get(EVENT_FIELDS["task_id"])
+        task_id = event.get("data", {}).get(TASK_EVENT_FIELDS["task_id"])
         return [task_id] if task_id in self._tasks else []
 
     def _is_over(self) -> bool:

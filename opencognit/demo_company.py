@@ -6,6 +6,8 @@ as something to execute.
 
 import msgspec
 
+from opencognit.domain.wire_names import ADAPTER_FIELDS
+
 _FILES = "find . -type f -not -path '*/.*' -not -path '*/*.egg-info/*' -not -path './build/*'"
 
 COUNT = f"""
@@ -20,12 +22,12 @@ echo "$(printf '%s' "$found" | grep -c . || true) places match $OPENCOGNIT_TASK_
 printf '%s\\n' "$found" | cut -c1-110 | head -n 5
 """
 
-REPORT = """
+REPORT = f"""
 python3 -c '
 import json, sys
 order = json.load(sys.stdin)
-results = [result.splitlines()[0] for result in order.get("ergebnisseDerBlocker", [])]
-print(f"{len(results)} counts:", "; ".join(results))
+results = [result.splitlines()[0] for result in order.get("{ADAPTER_FIELDS["blocker_results"]}", [])]
+print(f"{{len(results)}} counts:", "; ".join(results))
 '
 """
 

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from opencognit.demo_company import ASSIGNMENTS
 from opencognit.domain.company import Company
+from opencognit.domain.events import Activity, AgentStatusChanged
 from opencognit.domain.task import Task, TaskStatus
-from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.domain.wire_names import FIELDS, PATHS, TASK_EVENT_FIELDS
 
 LINES = 10
 """Events that are shown at once."""
@@ -60,13 +61,14 @@ class View:
     def event(self, event: dict[str, Any]) -> None:
         """An event came by the WebSocket."""
         data = event["data"] if isinstance(event.get("data"), dict) else {}
-        if event["type"] == "agent_status" and data["expertId"] in self._agents:
-            name, role, _ = self._agents[data["expertId"]]
-            self._agents[data["expertId"]] = (name, role, data["status"])
-        if event["type"] == "aktivitaet":
+        if event["type"] == AgentStatusChanged.type and data[FIELDS["agent_id"]] in self._agents:
+            name, role, _ = self._agents[data[FIELDS["agent_id"]]]
+            self._agents[data[FIELDS["agent_id"]]] = (name, role, data["status"])
+        if event["type"] == Activity.type:
             self.say(f"{data[FIELDS['actor_name']]}: {data['text']}")
         elif event["type"] in ("tasks_unblocked", "run_finished"):
-            self.say(f"[{event['type']}] {data.get('status') or ', '.join(data.get('taskIds', []))}")
+            unblocked = data.get(TASK_EVENT_FIELDS["task_ids"], [])
+            self.say(f"[{event['type']}] {data.get('status') or ', '.join(unblocked)}")
 
     def results(self, tasks: list[Task]) -> None:
         """The table of results."""

@@ -333,18 +333,20 @@ class Runtime:
             NotFound: it does not exist, or was deleted.
         """
         changes = self.system.watch(kind=TASK_LOCK.name, entity_id=task_id)
+        coming = asyncio.ensure_future(anext(changes))
         try:
             async with asyncio.timeout(within):
-                coming = asyncio.ensure_future(anext(changes))
                 await asyncio.sleep(0)
                 task = await self.task(task_id)
                 while task is not None and task.status not in FINISHED:
                     task = (await coming).state  # type: ignore[assignment]
                     coming = asyncio.ensure_future(anext(changes))
-                coming.cancel()
         except TimeoutError as error:
             raise DeadlineExceeded("The task is not finished yet") from error
         finally:
+            coming.cancel()
+            # A generator cannot be closed while someone waits in it.
+            await asyncio.gather(coming, return_exceptions=True)
             await changes.aclose()
         if task is None:
             raise NotFound("Task not found")

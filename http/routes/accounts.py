@@ -18,7 +18,7 @@ from opencognit.domain.caller import (
 from opencognit.domain.errors import InvalidCredentials, NotAuthenticated, Unavailable, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.message import Message, Name, Success, decode, encode
-from opencognit.domain.wire_names import PATHS
+from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import COOKIE, json_answer
 from opencognit.http.request import Request
 from opencognit.http.route import Agents, Routes, Subject
@@ -108,7 +108,7 @@ async def change_password(request: Request) -> Success:
     user = await me(request)
     await _verified(request, user.email, body.old_password)
     if body.old_password == body.new_password:
-        raise ValidationFailed.of("neuesPasswort", "must differ from the old one")
+        raise ValidationFailed.of(FIELDS["new_password"], "must differ from the old one")
     password_hash = await request.runtime.passwords.hash(body.new_password)
     message = ChangePassword(user_id=user.id, password_hash=password_hash)
     await request.runtime.ask_accounts(message, origin=request.origin)

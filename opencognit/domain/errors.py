@@ -23,6 +23,8 @@ asked, and is turned into an answer in one place (`http/errors.py`, or the WebSo
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from opencognit.domain.wire_names import ERROR_FIELDS
+
 
 class DomainError(Exception):
     """The root of all refusals.
@@ -62,7 +64,7 @@ class ValidationFailed(DomainError):
     @classmethod
     def of(cls, field: str, problem: str) -> "ValidationFailed":
         """One field, by its wire name, and what is wrong with it."""
-        return cls(f"{field}: {problem}", details=[{"feld": field, "problem": problem}])
+        return cls(f"{field}: {problem}", details=[{ERROR_FIELDS["field"]: field, "problem": problem}])
 
 
 class NotAuthenticated(DomainError):

@@ -15,7 +15,7 @@ from opencognit.domain.caller import CallerKind
 from opencognit.domain.instants import Instant
 from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import Priority, Task, TaskStatus
-from opencognit.domain.wire_names import EVENT_FIELDS, FIELDS
+from opencognit.domain.wire_names import BOARD_EVENT_FIELDS, EVENTS, FIELDS, TASK_EVENT_FIELDS
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
@@ -25,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     company_id: str
 
 
-class AgentStatusChanged(Event, frozen=True, kw_only=True, rename=FIELDS | {"before": "vorher"}):
+class AgentStatusChanged(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     """An agent's status changed."""
 
     type = "agent_status"
@@ -36,7 +36,7 @@ class AgentStatusChanged(Event, frozen=True, kw_only=True, rename=FIELDS | {"bef
     task_id: str | None
 
 
-class TaskEvent(Event, frozen=True, kw_only=True, rename=EVENT_FIELDS):
+class TaskEvent(Event, frozen=True, kw_only=True, rename=TASK_EVENT_FIELDS):
     """What the events of one task have in common."""
 
     task_id: str
@@ -61,7 +61,12 @@ class TaskCompleted(TaskEvent, frozen=True, kw_only=True):
     result: str | None
 
 
-class TaskCreated(TaskEvent, frozen=True, kw_only=True, rename=EVENT_FIELDS | {"assignee_id": "agentId"}):
+class TaskCreated(
+    TaskEvent,
+    frozen=True,
+    kw_only=True,
+    rename=TASK_EVENT_FIELDS | {"assignee_id": TASK_EVENT_FIELDS["agent_id"]},
+):
     """A task was created."""
 
     type = "task_created"
@@ -94,7 +99,7 @@ class TaskDeleted(TaskEvent, frozen=True, kw_only=True):
     type = "task_deleted"
 
 
-class TasksUnblocked(Event, frozen=True, kw_only=True, rename=EVENT_FIELDS):
+class TasksUnblocked(Event, frozen=True, kw_only=True, rename=TASK_EVENT_FIELDS):
     """Blockers were resolved; all tasks that this freed."""
 
     type = "tasks_unblocked"
@@ -104,7 +109,7 @@ class TasksUnblocked(Event, frozen=True, kw_only=True, rename=EVENT_FIELDS):
 class AgentDeleted(Event, frozen=True, kw_only=True):
     """An agent was deleted."""
 
-    type = "expert_deleted"
+    type = EVENTS["agent_deleted"]
     id: str
     name: str
 
@@ -155,20 +160,20 @@ class RunFinished(Event, frozen=True, kw_only=True):
         )
 
 
-class CostBooked(Event, frozen=True, kw_only=True, rename=FIELDS | {"model": "modell"}):
+class CostBooked(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     """A cost was booked."""
 
-    type = "kosten_updated"
+    type = EVENTS["cost_booked"]
     agent_id: str
     task_id: str | None
     model: str | None
-    input_tokens: int = msgspec.field(name="inputTokens")
-    output_tokens: int = msgspec.field(name="outputTokens")
+    input_tokens: int
+    output_tokens: int
     cost_cents: Decimal
     spent_cents: Decimal
 
 
-class ApprovalNeeded(Event, frozen=True, kw_only=True, rename=FIELDS | {"approval_id": "genehmigungId"}):
+class ApprovalNeeded(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     """An approval was asked for."""
 
     type = "approval_needed"
@@ -189,7 +194,7 @@ class ApprovalNeeded(Event, frozen=True, kw_only=True, rename=FIELDS | {"approva
         )
 
 
-class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=FIELDS | {"approval_id": "genehmigungId"}):
+class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     """An approval was decided."""
 
     type = "approval_updated"
@@ -201,7 +206,7 @@ class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=FIELDS | {"approv
 class Activity(Event, frozen=True, kw_only=True):
     """An entry of the activity feed. `action` is a stable verb, `text` says the same to a person."""
 
-    type = "aktivitaet"
+    type = EVENTS["activity"]
     id: str
     actor_type: CallerKind
     actor_id: str | None

@@ -1,8 +1,8 @@
 """The glossary: every German word that crosses the wire, and the only place in the code where one stands.
 
-`FIELDS` renames struct fields (given to each struct by `rename=`), `EVENT_FIELDS` those of event data, where
-the contract uses other names, `ADAPTER_FIELDS` those that adapters read and send, `VALUES` are words inside
-values, and `PATHS` are the words of URLs.
+`FIELDS` renames struct fields (given to each struct by `rename=`); `TASK_EVENT_FIELDS` and `BOARD_EVENT_FIELDS` those
+of event data, where the contract uses other names; `ADAPTER_FIELDS` those that adapters read and send; `ERROR_FIELDS`
+are those of a refusal. `EVENTS` and `ROLES` are words inside values, and `PATHS` are the words of URLs.
 """
 
 FIELDS = {
@@ -14,7 +14,6 @@ FIELDS = {
     "goal_id": "zielId",
     "project_id": "projektId",
     "parent_id": "parentId",
-    "routine_id": "routineId",
     "run_id": "runId",
     "version": "version",
     "created_at": "erstelltAm",
@@ -91,21 +90,31 @@ FIELDS = {
 }
 """Fields of entities and request bodies."""
 
-EVENT_FIELDS = {
+TASK_EVENT_FIELDS = {
     **FIELDS,
     "agent_id": "agentId",
     "agent_name": "agentName",
     "task_id": "taskId",
     "task_ids": "taskIds",
     "task_title": "taskTitel",
-    "run_id": "runId",
+}
+"""Fields of the events whose data speak of `taskId` and `agentId`."""
+
+BOARD_EVENT_FIELDS = {
+    **FIELDS,
     "before": "vorher",
     "approval_id": "genehmigungId",
     "model": "modell",
     "input_tokens": "inputTokens",
     "output_tokens": "outputTokens",
 }
-"""Fields of the events whose data speak of `taskId` and `agentId`."""
+"""Fields of the events whose data speak of `aufgabeId` and `expertId`."""
+
+ERROR_FIELDS = {"message": "fehler", "request_id": "anfrageId", "field": "feld"}
+"""Fields of a refusal."""
+
+EVENTS = {"activity": "aktivitaet", "agent_deleted": "expert_deleted", "cost_booked": "kosten_updated"}
+"""Types of events that are not English."""
 
 ADAPTER_FIELDS = {
     **FIELDS,

@@ -13,7 +13,7 @@ import peewee
 
 from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.errors import StorageUnavailable
-from opencognit.domain.events import Published
+from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
 from opencognit.store.database import Readers, sqlite3
@@ -105,12 +105,14 @@ class Queries:
 
     @_on_reader
     def agents_to_wake(self) -> list[str]:
-        """Agents that must be awake after a start: heartbeat on, left running, or with something to do."""
+        """Agents that must be awake after a start: heartbeat on, left in a run, or with something to do."""
         with_work = Tasks.select(Tasks.assignee_id).where(Tasks.assignee_id.is_null(False), UNFINISHED)
+        in_a_run = Runs.select(Runs.agent_id).where(Runs.ended_at.is_null())
         return self._column(
             Agents.select(Agents.id).where(
                 Agents.next_heartbeat.is_null(False)
                 | (Agents.status == "running")
+                | Agents.id.in_(in_a_run)
                 | (Agents.adapter.is_null(False) & Agents.id.in_(with_work))
                 | ((Agents.status == "terminated") & Agents.id.in_(with_work))
             )
@@ -225,7 +227,7 @@ class Queries:
     @_on_reader
     def activity(self, company_id: str, limit: int, offset: int) -> Page:
         """The activity feed, newest first."""
-        query = Events.select().where(Events.company_id == company_id, Events.type == "aktivitaet")
+        query = Events.select().where(Events.company_id == company_id, Events.type == Activity.type)
         return self._page(query, Events, limit, offset, newest_first=True, body=Events.data)
 
     @_on_reader

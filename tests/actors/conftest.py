@@ -1,6 +1,12 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pykka
 import pytest
 
+from opencognit.actors.system import ActorSystem
+from opencognit.testing import ManualClock
+from tests.actors.notebook import system_of_notebooks
 from tests.actors.specimens import WAIT
 
 
@@ -9,3 +15,16 @@ def _stop_what_is_left():
     """Stop every actor that the test started and registered."""
     yield
     pykka.ActorRegistry.stop_all(timeout=WAIT)
+
+
+@pytest.fixture
+def notebook_clock() -> ManualClock:
+    """The time that notebooks go by."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def system(tmp_path: Path, notebook_clock: ManualClock) -> AsyncIterator[ActorSystem]:
+    """An actor system whose actors are notebooks."""
+    async with system_of_notebooks(tmp_path, clock=notebook_clock) as running:
+        yield running

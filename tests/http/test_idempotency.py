@@ -82,6 +82,11 @@ async def test_the_first_answer_is_given_although_the_task_has_changed_since(own
     assert (await owner.get(path)).json == []
 
 
+async def test_the_answer_given_again_has_the_tag_of_the_first(owner: Api, path: str) -> None:
+    first, again = [await keyed(owner, path, {"titel": "One"}) for _ in range(2)]
+    assert again.headers.get("ETag") == first.headers["ETag"]
+
+
 async def test_every_kind_of_post_is_done_once(owner: Api, company: Json, path: str) -> None:
     task, agent = await owner.task(company), await owner.agent(company)
     friend = await owner.somebody()
@@ -312,6 +317,21 @@ async def test_a_stranger_with_the_same_key_and_body_learns_nothing(owner: Api, 
     await keyed(owner, path, {"titel": "One"})
     assert_error(await keyed(await owner.somebody(), path, {"titel": "One"}), 404, "NOT_FOUND")
     assert_error(await keyed(owner.with_token(None), path, {"titel": "One"}), 401, "NOT_AUTHENTICATED")
+
+
+async def test_a_member_put_out_is_not_given_the_answer_again(owner: Api, company: Json, path: str) -> None:
+    friend = await owner.somebody()
+    members = f"/api/unternehmen/{company['id']}/mitglieder"
+    await owner.make(members, {"benutzerId": friend.user["id"], "rolle": "mitglied"})
+    assert (await keyed(friend, path, {"titel": "One"})).status == 201
+    await owner.delete(f"{members}/{friend.user['id']}")
+    assert_error(await keyed(friend, path, {"titel": "One"}), 404, "NOT_FOUND")
+
+
+async def test_two_people_who_register_with_the_same_key_do_not_meet(nobody: Api) -> None:
+    for number in range(2):
+        body = {"name": "New", "email": f"new{number}@example.com", "passwort": "secret-password"}
+        assert (await keyed(nobody, "/api/auth/registrieren", body)).status == 201
 
 
 async def test_a_users_key_is_the_same_from_another_sign_in(owner: Api, path: str) -> None:

@@ -120,6 +120,7 @@ TOO_SLOW = b"\x88\x0a" + (4008).to_bytes(2) + b"Too slow"
 async def up_to(line: sockets.socket, end: bytes) -> bytes:
     """What a client finds when it reads at last, up to these bytes or the end of the connection."""
     received = b""
+    line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 1 << 20)
     async with asyncio.timeout(8):
         while end not in received[-500:]:
             chunk = await asyncio.get_running_loop().sock_recv(line, 1 << 20)
