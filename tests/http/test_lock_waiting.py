@@ -47,7 +47,7 @@ def waiting(owner: Api, task: Json, ada: Json, runtime: Runtime) -> Waiting:
         before = length(runtime, task)
         asking = asyncio.ensure_future(owner.post(path, {"expertId": agent["id"], "runId": run}))
         async with asyncio.timeout(5):
-            while length(runtime, task) == before and not asking.done():
+            while length(runtime, task) == before and not asking.done():  # noqa: ASYNC110 - the line tells nobody
                 await asyncio.sleep(0)
         return asking
 
