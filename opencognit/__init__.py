@@ -1,7 +1,7 @@
 """OpenCognit: an actor-model runtime for companies made of AI agents.
 
-A program embeds a whole runtime: `Runtime`, or `BlockingRuntime` where there is no asyncio, with its `Settings` (a value
-that cannot be is a `SettingsError`). What is refused is a `DomainError`; `MailboxFull` is the one to try again later.
+A program embeds a whole runtime: `Runtime`, or `BlockingRuntime` where there is no asyncio, with its `Settings` (a
+value that cannot be is a `SettingsError`). What is refused is a `DomainError`; `MailboxFull` is one to try again later.
 `runtime.system`, an `ActorSystem`, reaches any actor by its kind (`COMPANY`, `AGENT`, `TASK_LOCK`, `APPROVAL`) and id.
 
 The actor library is of use alone: `AsyncioActor` is Pykka's actor on an event loop, answers come as `AsyncioFuture`,

@@ -5,13 +5,23 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from opencognit.actors.ports import Limits
 
 PREFIX = "OPENCOGNIT_"
+TEN_YEARS: Final = 10 * 365 * 24 * 3600.0
+
+Length = Annotated[float, msgspec.Meta(gt=0, le=TEN_YEARS)]
+"""Seconds that something lasts."""
+
+Pause = Annotated[float, msgspec.Meta(ge=0, le=TEN_YEARS)]
+"""Seconds to wait; none at all is possible."""
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""How many; with none, nothing would work."""
 
 
 class SettingsError(ValueError):
@@ -26,10 +36,10 @@ class Server(Section, frozen=True, kw_only=True):
     """`[server]`."""
 
     host: str
-    port: int
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     public_url: str
     allowed_origins: tuple[str, ...]
-    grace_seconds: float
+    grace_seconds: Pause
 
 
 class StoreSection(Section, frozen=True, kw_only=True):
@@ -41,26 +51,26 @@ class StoreSection(Section, frozen=True, kw_only=True):
 class Accounts(Section, frozen=True, kw_only=True):
     """`[accounts]`."""
 
-    session_seconds: float
-    agent_token_seconds: float
-    bcrypt_rounds: int
+    session_seconds: Length
+    agent_token_seconds: Length
+    bcrypt_rounds: Annotated[int, msgspec.Meta(ge=4, le=31)]
 
 
 class Work(Section, frozen=True, kw_only=True):
     """`[work]`."""
 
-    lease_seconds: float
-    run_time_limit_seconds: float
-    runs_at_once: int
-    tasks_per_heartbeat: int
-    retry_delays_seconds: tuple[float, ...]
+    lease_seconds: Length
+    run_time_limit_seconds: Length
+    runs_at_once: Count
+    tasks_per_heartbeat: Count
+    retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
 
 
 class Actors(Section, frozen=True, kw_only=True):
     """`[actors]`."""
 
-    ask_deadline_seconds: float
-    passivate_after_seconds: float
+    ask_deadline_seconds: Length
+    passivate_after_seconds: Length
 
 
 class Agents(Section, frozen=True, kw_only=True):
@@ -69,7 +79,7 @@ class Agents(Section, frozen=True, kw_only=True):
     work_dirs: tuple[str, ...]
     bash_enabled: bool
     bash_sandbox: Literal["auto", "bubblewrap", "none"]
-    bash_memory_mb: int
+    bash_memory_mb: Count
     http_allowed_addresses: tuple[str, ...]
     anthropic_base_url: str
 
@@ -107,13 +117,13 @@ class Settings(Section, frozen=True, kw_only=True):
         sources: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         if file is not None:
             sources.append((str(file), _read(file)))
-        sources.append(("the environment", _from_environment(environment or os.environ)))
+        sources.append(("the environment", _from_environment(os.environ if environment is None else environment)))
         sources.append(("the arguments", overrides or {}))
         settings = msgspec.convert(defaults, cls)
         for source, values in sources:
             chosen = {
                 **chosen,
-                **{name: {**chosen.get(name, {}), **section} for name, section in values.items()},
+                **{name: _merged(chosen.get(name, {}), section) for name, section in values.items()},
             }
             try:
                 settings = msgspec.convert(chosen, cls, strict=False)
@@ -137,6 +147,11 @@ class Settings(Section, frozen=True, kw_only=True):
         )
 
 
+def _merged(before: Mapping[str, Any], section: Any) -> Any:
+    """What is no table is left as it is, to be refused with all else that cannot be."""
+    return {**before, **section} if isinstance(section, Mapping) else section
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
@@ -156,5 +171,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
 def _value(text: str) -> Any:
     """A list in TOML's form is a list; all else is converted by the setting's type."""
     if text.startswith("["):
-        return tomllib.loads(f"value = {text}")["value"]
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text  # which is no list, and refused as such
     return text

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.instants import Instant
@@ -79,12 +80,13 @@ def made(kind: type[M], fields: Mapping[str, Any]) -> M:
     """A message from English field names, checked like one from the wire.
 
     Raises:
-        ValidationFailed: a field is wrong or unknown.
+        ValidationFailed: a field is wrong, missing or unknown.
     """
-    unknown = fields.keys() - set(kind.__struct_fields__)
+    wire_names = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+    unknown = fields.keys() - wire_names.keys()
     if unknown:
         raise ValidationFailed.of(min(unknown), "is not a field of this")
     try:
-        return decode(encode(kind(**fields)), kind)
+        return decode(encode({wire_names[name]: value for name, value in fields.items() if value is not UNSET}), kind)
     except msgspec.ValidationError as error:
         raise ValidationFailed(str(error)) from error

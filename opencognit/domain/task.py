@@ -114,11 +114,11 @@ class Task(Entity, frozen=True, kw_only=True):
             return self
         if status not in TRANSITIONS[self.status]:
             raise InvalidStatus(f"A task that is {self.status} cannot become {status}")
-        reopened = self.status in FINISHED
+        starts_anew = self.status in FINISHED or self.status is TaskStatus.BLOCKED
         return replace(
             self,
             status=status,
-            attempts=0 if reopened or status in FINISHED else self.attempts,
+            attempts=0 if starts_anew or status in FINISHED else self.attempts,
             next_attempt_at=None,
             started_at=self.started_at or (now if status is TaskStatus.IN_PROGRESS else None),
             completed_at=now if status is TaskStatus.DONE else None,

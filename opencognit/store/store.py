@@ -54,6 +54,7 @@ class Store:
 
         Raises:
             VersionConflict, DependencyCycle, EmailTaken: refused, nothing was changed.
+            InternalError: it cannot be written, nothing was changed.
             StorageUnavailable: not known to be durable.
         """
         future = asyncio.get_running_loop().create_future()

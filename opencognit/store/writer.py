@@ -15,7 +15,7 @@ import pykka
 import structlog
 from typing_extensions import override
 
-from opencognit.domain.errors import DomainError, EmailTaken, StorageUnavailable, VersionConflict
+from opencognit.domain.errors import DomainError, EmailTaken, InternalError, StorageUnavailable, VersionConflict
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot, Unit
@@ -43,8 +43,8 @@ class SnapshotWriter(pykka.ThreadingActor):
         database: the open database; this actor's thread gets its own connection to it.
         loop: where those who wait are answered.
         waiting: the units handed in, each with the future that waits for it. A future ends with None (durable), with
-            `VersionConflict`, `DependencyCycle` or `EmailTaken` (refused, nothing was changed), or with
-            `StorageUnavailable` (not known to be durable).
+            `VersionConflict`, `DependencyCycle` or `EmailTaken` (refused, nothing was changed), with `InternalError`
+            (it cannot be written, nothing was changed), or with `StorageUnavailable` (not known to be durable).
         publish: called on the loop with the events of each commit, after those who waited were answered.
     """
 
@@ -124,6 +124,10 @@ class SnapshotWriter(pykka.ThreadingActor):
         except (peewee.PeeweeException, sqlite3.Error) as error:
             self._seq = seq
             return [], _translated(error)
+        except Exception as error:  # noqa: BLE001 - whatever cannot be written, everyone else's writes go on
+            self._seq = seq
+            _log.error("unit_not_writable", exc_info=error)
+            return [], InternalError()
         return published, None
 
     def _write_events(self, cursor: Cursor, units: Iterable[Unit]) -> list[Published]:

@@ -5,8 +5,10 @@ import pykka
 import pytest
 
 from opencognit.actors.system import ActorSystem
+from opencognit.domain.company import Company
+from opencognit.domain.kinds import COMPANY
 from opencognit.testing import ManualClock
-from tests.actors.notebook import system_of_notebooks
+from tests.actors.notebook import Open, system_of_notebooks
 from tests.actors.specimens import WAIT
 
 
@@ -28,3 +30,9 @@ async def system(tmp_path: Path, notebook_clock: ManualClock) -> AsyncIterator[A
     """An actor system whose actors are notebooks."""
     async with system_of_notebooks(tmp_path, clock=notebook_clock) as running:
         yield running
+
+
+@pytest.fixture
+async def book(system: ActorSystem) -> Company:
+    """A notebook that is there, and awake."""
+    return await system.create(COMPANY, Open(name="Plans"))

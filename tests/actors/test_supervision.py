@@ -17,11 +17,6 @@ from tests.actors.notebook import Do, Notebook, Open, Rename, crash, live, penci
 from tests.actors.specimens import WAIT
 
 
-@pytest.fixture
-async def book(system: ActorSystem) -> Company:
-    return await system.create(COMPANY, Open(name="Plans"))
-
-
 async def crashed(system: ActorSystem, entity_id: str, times: int = 1) -> None:
     for _ in range(times):
         with pytest.raises(ActorCrashed):

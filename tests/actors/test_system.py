@@ -1,12 +1,11 @@
 """Virtual actors: an address always works, and whoever is not needed sleeps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from opencognit.actors.system import ActorSystem, Change
+from opencognit.actors.system import ActorSystem
 from opencognit.domain.company import Company
 from opencognit.domain.errors import (
     DeadlineExceeded,
@@ -24,12 +23,6 @@ from tests.actors.notebook import Do, Notebook, Open, Rename, live, pencil
 from tests.actors.specimens import WAIT
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-async def book(system: ActorSystem) -> Company:
-    """A notebook that is there, and awake."""
-    return await system.create(COMPANY, Open(name="Plans"))
 
 
 @pytest.fixture
@@ -240,71 +233,6 @@ async def test_persisting_counts_the_version_and_keeps_the_time_of_creation(
     assert (book.version, renamed.version) == (1, 2)
     assert renamed.created_at == book.created_at
     assert renamed.updated_at == after(book.updated_at, 5)
-
-
-# Watching
-
-
-@pytest.fixture
-async def watched(system: ActorSystem) -> AsyncIterator[Callable[..., Any]]:
-    """Begin to watch, and return the iterator; closed afterwards."""
-    watches: list[Any] = []
-
-    async def begin(**which: str) -> tuple[Any, "asyncio.Future[Change]"]:
-        changes = system.watch(**which)
-        watches.append(changes)
-        coming = asyncio.ensure_future(anext(changes))
-        await asyncio.sleep(0)
-        return changes, coming
-
-    yield begin
-    for changes in watches:
-        await changes.aclose()
-
-
-async def test_a_watcher_sees_each_committed_state(system: ActorSystem, book: Company, watched: Any) -> None:
-    changes, coming = await watched()
-    deeds = await system.ask(COMPANY, book.id, Rename(name="Deeds"))
-    more = await system.ask(COMPANY, book.id, Rename(name="More"))
-    assert [await coming, await anext(changes)] == [
-        Change("company", book.id, deeds),
-        Change("company", book.id, more),
-    ]
-
-
-async def test_a_watcher_of_one_sees_no_other(system: ActorSystem, book: Company, watched: Any) -> None:
-    _, coming = await watched(kind="company", entity_id=book.id)
-    await system.create(COMPANY, Open(name="Another"))
-    deeds = await system.ask(COMPANY, book.id, Rename(name="Deeds"))
-    assert (await coming).state == deeds
-
-
-async def test_a_watcher_learns_that_what_it_watches_was_erased(
-    system: ActorSystem, book: Company, watched: Any
-) -> None:
-    _, coming = await watched(entity_id=book.id)
-    await system.ask(COMPANY, book.id, Do(Notebook.erase))
-    assert await coming == Change("company", book.id, None)
-    assert await system.state(COMPANY, book.id) is None
-
-
-async def test_a_watcher_that_falls_too_far_behind_is_told_so(
-    system: ActorSystem, book: Company, watched: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("opencognit.actors.system.WATCHER_LIMIT", 2)
-    changes, coming = await watched()
-    for number in range(5):
-        await system.ask(COMPANY, book.id, Rename(name=f"Title {number}"))
-    await coming
-    with pytest.raises(MailboxFull):
-        await anext(changes)
-
-
-async def test_watching_ends_with_the_system(system: ActorSystem, watched: Any) -> None:
-    _, coming = await watched()
-    await system.close()
-    with pytest.raises(StopAsyncIteration):
-        await coming
 
 
 # Ending

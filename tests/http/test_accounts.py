@@ -190,7 +190,7 @@ class TestTokens:
     async def clock(self) -> ManualClock:
         return ManualClock()
 
-    async def test_expire(self, jane: Api, runtime: Runtime, clock: ManualClock) -> None:
+    async def test_expire_when_their_time_is_over(self, jane: Api, runtime: Runtime, clock: ManualClock) -> None:
         await clock.advance(runtime.settings.accounts.session_seconds - 1)
         assert (await jane.get("/api/auth/ich")).status == 200
         await clock.advance(1)

@@ -231,7 +231,7 @@ class TestActivity:
         assert feed[2]["entitaetId"] == agent["id"]
         assert "Build it" in feed[1]["text"]
 
-    async def test_is_paged(self, owner: Api, company: Json) -> None:
+    async def test_is_paged_without_gap(self, owner: Api, company: Json) -> None:
         for _ in range(4):
             await owner.task(company)
         whole = (await owner.get(path(company, "aktivitaet"))).json

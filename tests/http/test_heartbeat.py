@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opencognit.actors.run_slots import RunSlots
 from opencognit.domain.instants import after
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
@@ -368,6 +369,32 @@ class TestPlaces:
         await all_done(follower, first, last)
         assert [order.task_id for order in worker.orders] == [first["id"], last["id"]]
 
+    async def test_a_company_that_waits_in_line_can_be_deleted_at_once(
+        self, owner: Api, company: Json, *, follower: Follower, gate: Gate
+    ) -> None:
+        first, other = await self.in_line(owner, company), await owner.company()
+        await self.in_line(owner, other)
+        async with asyncio.timeout(5):
+            assert (await owner.delete(f"/api/unternehmen/{other['id']}")).status == 200
+        gate.opened.set()
+        await all_done(follower, first)
+
+
+async def test_a_place_that_is_given_to_one_who_leaves_at_that_moment_is_not_lost() -> None:
+    slots = RunSlots(1)
+
+    async def visit() -> None:
+        async with slots.place("acme"):
+            pass
+
+    async with slots.place("acme"):
+        leaving, staying = asyncio.ensure_future(visit()), asyncio.ensure_future(visit())
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait_for(staying, 5)
+    assert leaving.cancelled()
+    await asyncio.wait_for(visit(), 5)
+
 
 # What is taken up, and in which order
 
@@ -467,6 +494,19 @@ class TestAttempts:
         start = after(clock.now(), -1200)
         times = [start, after(start, 300), clock.now()]
         assert attempts == [(number, "No such file", when) for number, when in enumerate(times, 1)]
+
+    @pytest.mark.usefixtures("failing")
+    async def test_a_task_that_the_board_sends_back_after_its_last_attempt_has_all_its_attempts_again(
+        self, owner: Api, company: Json, agent: Json, *, clock: ManualClock, follower: Follower
+    ) -> None:
+        task = await owner.task(company, zugewiesenAn=agent["id"])
+        for delay in (300, 900):
+            await self.failed(owner, task, follower)
+            await clock.advance(delay)
+        await self.failed(owner, task, follower)
+        await owner.patch(f"/api/aufgaben/{task['id']}", {"status": "todo"})
+        now = await self.failed(owner, task, follower)
+        assert (now["status"], now["versuche"]) == ("todo", 1)
 
     async def test_a_success_ends_the_count(
         self, owner: Api, company: Json, agent: Json, *, clock: ManualClock, follower: Follower, failing: None,

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -176,16 +177,15 @@ async def test_an_actor_whose_snapshot_cannot_be_read_never_starts_empty(tmp_pat
     async with Runtime(tmp_path, settings=settings) as runtime:
         company = await runtime.create_company(name="Acme")
         task = await runtime.create_task(company.id, title="Task")
-    database = sqlite3.connect(tmp_path / "opencognit.db")
-    with database:
+    with closing(sqlite3.connect(tmp_path / "opencognit.db")) as database, database:
         database.execute("UPDATE tasks SET body = '{\"id\": 1}' WHERE id = ?", (task.id,))
     async with Runtime(tmp_path, settings=settings) as runtime:
         for _ in range(RESTARTS + 3):
             with pytest.raises(DomainError) as refused:
                 await runtime.system.ask(TASK_LOCK, task.id, UpdateTask(title="New"))
             assert refused.value.status >= 500
-    assert database.execute("SELECT body FROM tasks").fetchall() == [('{"id": 1}',)]
-    database.close()
+    with closing(sqlite3.connect(tmp_path / "opencognit.db")) as database:
+        assert database.execute("SELECT body FROM tasks").fetchall() == [('{"id": 1}',)]
 
 
 async def test_of_3_000_races_of_an_ask_with_the_actors_end_none_is_left_open(runtime: Runtime) -> None:
