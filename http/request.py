@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec.structs import replace
 
 from opencognit.domain.caller import Caller, CallerKind
 from opencognit.domain.errors import Forbidden, ValidationFailed
@@ -104,10 +103,9 @@ class Request:
             deadline=system.limits.ask_deadline + wait,
         )
 
-    async def create(self, kind: Kind[Any], message: Message[R]) -> R:
+    def create(self, kind: Kind[Any], message: Message[R]) -> Coroutine[Any, Any, R]:
         """Ask a new actor to come into being."""
-        origin = replace(self.origin, expected_version=None)
-        return await self.runtime.system.create(kind, message, origin=origin)
+        return self.runtime.system.create(kind, message, origin=self.origin)
 
     def act_as(self, agent_id: str) -> None:
         """Refuse an agent that wants to act as another one.

@@ -34,9 +34,9 @@ RUNTIME: Final = web.AppKey("runtime", Runtime)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 SOCKETS: Final = web.AppKey("sockets", Sockets)
 ROUTES: Final[tuple[Route, ...]] = tuple(
-    route for module in (system, accounts, companies, agents, tasks, runs, approvals) for route in module.routes.table
+    route for module in (tasks, agents, runs, approvals, companies, accounts, system) for route in module.routes.table
 )
-"""Every route there is, but `/ws`."""
+"""Every route there is, but `/ws`. The router tries those of one beginning in this order, so the busiest come first."""
 
 _log = structlog.get_logger("opencognit.http")
 

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, TASK_LOCK
+from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.kinds import TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.task import (
     RANK,
@@ -85,10 +85,7 @@ async def checkout(request: Request) -> Task:
     message = await request.body(Checkout)
     request.act_as(message.agent_id)
     wait = request.number(FIELDS["wait"], message.wait, least=0, most=LONGEST_WAIT)
-    agent = await request.runtime.system.state(AGENT, message.agent_id.lower())
-    if agent is None or agent.company_id != request.company_id:
-        raise NotFound("Agent not found")
-    message = replace(message, agent_id=agent.id, wait=wait)
+    message = replace(message, agent_id=message.agent_id.lower(), wait=wait)
     return await request.ask(TASK_LOCK, message, wait=wait)
 
 

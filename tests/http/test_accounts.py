@@ -8,6 +8,7 @@ import aiohttp
 import jwt
 import pytest
 
+from opencognit.domain.errors import Unavailable
 from opencognit.http.server import listening
 from opencognit.runtime import Runtime
 from opencognit.testing import ManualClock
@@ -25,6 +26,32 @@ async def register(api: Api, email: str = "jane@example.com", password: str = PA
 
 async def sign_in(api: Api, email: str = "jane@example.com", password: str = PASSWORD) -> Answer:
     return await api.with_token(None).post("/api/auth/anmelden", {"email": email, "passwort": password})
+
+
+async def change(api: Api, old: str, new: str) -> Answer:
+    return await api.call("PUT", "/api/auth/passwort", {"altesPasswort": old, "neuesPasswort": new})
+
+
+@pytest.fixture
+def held(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> "HeldPasswords":
+    """Passwords that are looked at, and whose verdict is then held back."""
+    return HeldPasswords(runtime, monkeypatch)
+
+
+class HeldPasswords:
+    def __init__(self, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.looked_at: asyncio.Queue[str] = asyncio.Queue()
+        self.go_on = asyncio.Event()
+        self.hold = True
+        self._verify = runtime.passwords.verify
+        monkeypatch.setattr(runtime.passwords, "verify", self._verified_late)
+
+    async def _verified_late(self, password: str, stored: str | None) -> bool:
+        is_right = await self._verify(password, stored)
+        if self.hold:
+            self.looked_at.put_nowait(password)
+            await self.go_on.wait()
+        return is_right
 
 
 @pytest.fixture
@@ -123,6 +150,18 @@ class TestSigningIn:
         own = headers | {"Origin": url}
         assert (await jane.with_token(None).post("/api/unternehmen", {"name": "Acme"}, headers=own)).status == 201
 
+    async def test_with_a_bad_token_is_not_made_good_by_the_cookie(self, jane: Api) -> None:
+        cookie = {"Cookie": f"opencognit_token={jane.token}"}
+        assert_error(await jane.with_token("bad").get("/api/auth/ich", headers=cookie), 401, "NOT_AUTHENTICATED")
+
+    @pytest.mark.parametrize("field", ["email", "passwort"])
+    async def test_needs_both_email_and_password(self, jane: Api, field: str) -> None:
+        body = {"email": "jane@example.com", "passwort": PASSWORD}
+        del body[field]
+        answer = await jane.with_token(None).post("/api/auth/anmelden", body)
+        assert_error(answer, 400, "VALIDATION_ERROR")
+        assert answer.json["details"][0]["feld"] == field
+
     async def test_forgets_nothing_when_the_user_signs_in_elsewhere(self, jane: Api) -> None:
         await sign_in(jane)
         assert (await jane.get("/api/auth/ich")).status == 200
@@ -145,6 +184,46 @@ class TestGuessing:
         await clock.advance(2)
         assert_error(await sign_in(jane, email, "a wrong guess"), 401, "INVALID_CREDENTIALS")
 
+    async def test_waits_from_the_verdict_on_and_not_from_the_try(
+        self, jane: Api, clock: ManualClock, held: HeldPasswords
+    ) -> None:
+        held.hold = False
+        for _ in range(4):
+            await sign_in(jane, password="a wrong guess")
+        held.hold = True
+        fifth = asyncio.ensure_future(sign_in(jane, password="a wrong guess"))
+        await held.looked_at.get()
+        await clock.advance(60)
+        held.go_on.set()
+        assert_error(await fifth, 401, "INVALID_CREDENTIALS")
+        assert_error(await sign_in(jane), 429, "RATE_LIMITED")
+
+    async def test_is_forgiven_by_the_right_password(self, jane: Api) -> None:
+        for _ in range(2):
+            for _ in range(4):
+                assert_error(await sign_in(jane, password="a wrong guess"), 401, "INVALID_CREDENTIALS")
+            assert (await sign_in(jane)).status == 200
+
+    async def test_of_the_old_password_is_slowed_too_and_signs_nobody_out(self, jane: Api) -> None:
+        for _ in range(5):
+            assert_error(await change(jane, "a wrong guess", "another password"), 401, "INVALID_CREDENTIALS")
+        assert_error(await change(jane, PASSWORD, "another password"), 429, "RATE_LIMITED")
+        assert (await jane.get("/api/auth/ich")).status == 200
+
+    async def test_is_not_counted_while_the_server_is_too_busy_to_look(
+        self, jane: Api, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def busy(_password: str, _stored: str | None) -> bool:
+            raise Unavailable(retry_after=1)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(runtime.passwords, "verify", busy)
+            for _ in range(6):
+                answer = await sign_in(jane)
+                assert_error(answer, 503, "UNAVAILABLE")
+                assert answer.headers["Retry-After"] == "1"
+        assert (await sign_in(jane)).status == 200
+
     async def test_of_one_account_slows_no_other(self, jane: Api) -> None:
         for _ in range(6):
             await sign_in(jane, "nobody@example.com", "a wrong guess")
@@ -159,30 +238,61 @@ class TestSigningOut:
         assert_error(await jane.get("/api/auth/ich"), 401, "NOT_AUTHENTICATED")
         assert (await other.get("/api/auth/ich")).status == 200
 
+    async def test_ends_what_the_cookie_was_good_for(self, jane: Api) -> None:
+        await jane.post("/api/auth/abmelden")
+        cookie = {"Cookie": f"opencognit_token={jane.token}"}
+        assert_error(await jane.with_token(None).get("/api/auth/ich", headers=cookie), 401, "NOT_AUTHENTICATED")
+
+    async def test_twice_is_refused(self, jane: Api) -> None:
+        await jane.post("/api/auth/abmelden")
+        assert_error(await jane.post("/api/auth/abmelden"), 401, "NOT_AUTHENTICATED")
+
+    async def test_is_open_to_agents_who_have_no_profile(self, jane: Api) -> None:
+        agent = await jane.agent_api(await jane.agent(await jane.company()))
+        assert_error(await agent.get("/api/auth/ich"), 403, "FORBIDDEN")
+        assert (await agent.post("/api/auth/abmelden")).status == 200
+        assert_error(await agent.get("/api/unternehmen"), 401, "NOT_AUTHENTICATED")
+
     async def test_takes_the_cookie_away(self, jane: Api) -> None:
         answer = await jane.post("/api/auth/abmelden")
         assert 'opencognit_token=""' in answer.headers["Set-Cookie"]
 
 
 class TestThePassword:
-    async def change(self, api: Api, old: str, new: str) -> Answer:
-        return await api.call("PUT", "/api/auth/passwort", {"altesPasswort": old, "neuesPasswort": new})
-
     async def test_is_changed_and_all_tokens_are_revoked(self, jane: Api) -> None:
         other = jane.with_token((await sign_in(jane)).json["token"])
-        assert (await self.change(jane, PASSWORD, "another password")).status == 200
+        assert (await change(jane, PASSWORD, "another password")).status == 200
         for api in (jane, other):
             assert_error(await api.get("/api/auth/ich"), 401, "NOT_AUTHENTICATED")
         assert_error(await sign_in(jane), 401, "INVALID_CREDENTIALS")
         assert (await sign_in(jane, password="another password")).status == 200
 
     async def test_is_not_changed_by_whoever_does_not_know_it(self, jane: Api) -> None:
-        assert_error(await self.change(jane, "a wrong guess", "another password"), 401, "INVALID_CREDENTIALS")
+        assert_error(await change(jane, "a wrong guess", "another password"), 401, "INVALID_CREDENTIALS")
         assert (await jane.get("/api/auth/ich")).status == 200
 
     @pytest.mark.parametrize("new", [PASSWORD, "short", "x" * 1025])
     async def test_must_be_new_and_long_enough(self, jane: Api, new: str) -> None:
-        assert_error(await self.change(jane, PASSWORD, new), 400, "VALIDATION_ERROR")
+        assert_error(await change(jane, PASSWORD, new), 400, "VALIDATION_ERROR")
+
+    async def test_that_was_right_when_a_sign_in_began_is_no_longer_good_once_changed(
+        self, jane: Api, held: HeldPasswords
+    ) -> None:
+        late = asyncio.ensure_future(sign_in(jane))
+        await held.looked_at.get()
+        held.hold = False
+        assert (await change(jane, PASSWORD, "another password")).status == 200
+        held.go_on.set()
+        assert_error(await late, 401, "INVALID_CREDENTIALS")
+
+    async def test_is_changed_once_by_two_who_know_the_old_one(self, jane: Api, held: HeldPasswords) -> None:
+        late = asyncio.ensure_future(change(jane, PASSWORD, "the late password"))
+        await held.looked_at.get()
+        held.hold = False
+        assert (await change(jane, PASSWORD, "another password")).status == 200
+        held.go_on.set()
+        assert_error(await late, 401, "INVALID_CREDENTIALS")
+        assert (await sign_in(jane, password="another password")).status == 200
 
 
 class TestTokens:
