@@ -18,7 +18,7 @@ from opencognit.domain.caller import (
     SignedIn,
     User,
 )
-from opencognit.domain.errors import EmailTaken
+from opencognit.domain.errors import EmailTaken, InvalidCredentials
 from opencognit.domain.records import NewPassword, NewUser, Record, SessionsClosed, Unit
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ class Accounts(AsyncioActor):
             case Register():
                 return await self._register(message)
             case OpenSession():
+                if message.password_hash is not None:
+                    await self._refuse_replaced(message.session.subject_id, message.password_hash)
                 await self._commit(message.session)
                 self._system.directory.open_session(message.session)
                 return message.session
             case CloseSessions():
                 return await self._close(message.session_id, message.subject_id)
             case ChangePassword():
+                await self._refuse_replaced(message.user_id, message.old_hash)
                 await self._commit(
                     NewPassword(message.user_id, message.password_hash),
                     SessionsClosed(subject_id=message.user_id),
@@ -78,6 +81,12 @@ class Accounts(AsyncioActor):
         directory.add_user(user)
         directory.open_session(message.session)
         return signed_in
+
+    async def _refuse_replaced(self, user_id: str, password_hash: str) -> None:
+        """A password was compared before its turn came here; another may have been set meanwhile."""
+        known = await self._system.store.queries.user_by_id(user_id)
+        if known is None or known[1] != password_hash:
+            raise InvalidCredentials
 
     async def _close(self, session_id: str | None, subject_id: str | None) -> list[Session]:
         await self._commit(SessionsClosed(session_id=session_id, subject_id=subject_id))

@@ -76,9 +76,10 @@ async def register(request: Request) -> SignedIn:
 async def sign_in(request: Request) -> SignedIn:
     """Sign in. Wrong e-mail and wrong password are the same answer in the same time."""
     body = await request.body(SignInBody)
-    user = await _verified(request, body.email, body.password)
+    user, password_hash = await _verified(request, body.email, body.password)
     session, token = _session(request, user.id)
-    await request.runtime.ask_accounts(OpenSession(session=session), origin=request.origin)
+    message = OpenSession(session=session, password_hash=password_hash)
+    await request.runtime.ask_accounts(message, origin=request.origin)
     return SignedIn(token=token, user=user)
 
 
@@ -106,17 +107,17 @@ async def change_password(request: Request) -> Success:
     """Set another password; all of the user's tokens are revoked, this one too."""
     body = await request.body(PasswordBody)
     user = await me(request)
-    await _verified(request, user.email, body.old_password)
+    _, old_hash = await _verified(request, user.email, body.old_password)
     if body.old_password == body.new_password:
         raise ValidationFailed.of(FIELDS["new_password"], "must differ from the old one")
     password_hash = await request.runtime.passwords.hash(body.new_password)
-    message = ChangePassword(user_id=user.id, password_hash=password_hash)
+    message = ChangePassword(user_id=user.id, old_hash=old_hash, password_hash=password_hash)
     await request.runtime.ask_accounts(message, origin=request.origin)
     return Success()
 
 
-async def _verified(request: Request, email: str, password: str) -> User:
-    """The user, if the password is right; failures are counted for account and address."""
+async def _verified(request: Request, email: str, password: str) -> tuple[User, str]:
+    """The user and the hash, if the password is right; failures are counted for account and address."""
     runtime, address, now = request.runtime, request.raw.remote or "", request.runtime.clock.now()
     runtime.throttle.check(email, address, now=now)
     known = await runtime.queries.user_by_email(email)
@@ -126,9 +127,10 @@ async def _verified(request: Request, email: str, password: str) -> User:
         runtime.throttle.withdrawn(email, address)
         raise
     if not is_right or known is None:
+        runtime.throttle.failed(email, address, now=runtime.clock.now())
         raise InvalidCredentials
     runtime.throttle.succeeded(email, address)
-    return decode(bytes(known[0]), User)
+    return decode(bytes(known[0]), User), known[1]
 
 
 def _session(request: Request, user_id: str) -> tuple[Session, str]:

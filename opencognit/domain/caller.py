@@ -117,16 +117,18 @@ class Register(Message[SignedIn], frozen=True, kw_only=True):
 
 
 class ChangePassword(Message[list[Session]], frozen=True, kw_only=True):
-    """Set a new password and end all sessions of the user."""
+    """Set a new password and end all sessions of the user, if the hash of the old one is still this."""
 
     user_id: str
+    old_hash: str
     password_hash: str
 
 
 class OpenSession(Message[Session], frozen=True, kw_only=True):
-    """Remember a token that is about to be handed out."""
+    """Remember a token that is about to be handed out; for a password, if its hash is still this."""
 
     session: Session
+    password_hash: str | None = None
 
 
 class CloseSessions(Message[list[Session]], frozen=True, kw_only=True):
