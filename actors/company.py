@@ -96,15 +96,16 @@ class Company(PersistentActor[State]):
         """Take a user in, or give a member another role.
 
         Raises:
-            ValidationFailed: neither id nor e-mail is given, or nobody has it.
+            ValidationFailed: neither id nor e-mail is given, nobody has it, or they are of different users.
             InvalidStatus: the last owner would become something else.
         """
         company = self.existing()
         directory = self.system.directory
-        user = directory.user(message.user_id) if message.user_id else None
-        if user is None and message.email is not None:
-            user = directory.user_by_email(message.email)
-        if user is None:
+        named = [directory.user(message.user_id.lower())] if message.user_id is not None else []
+        if message.email is not None:
+            named.append(directory.user_by_email(message.email))
+        user = named[0] if named else None
+        if user is None or user is not named[-1]:
             raise ValidationFailed.of(FIELDS["user_id"], "name a registered user by id or e-mail")
         if message.role is not CompanyRole.OWNER:
             self._refuse_losing_the_last_owner(user.id)

@@ -70,8 +70,7 @@ def _matches(header: str | None, tag: str) -> bool:
 def _listing(listing: Listing, request: web.Request) -> web.Response:
     response = json_answer(b"[" + b",".join(listing.page.bodies) + b"]", status=200)
     response.headers["X-Total-Count"] = str(listing.page.total)
-    following = listing.offset + listing.limit
-    if following < listing.page.total:
-        url = request.rel_url.update_query(limit=listing.limit, offset=following)
+    if (following := listing.following()) is not None:
+        url = request.rel_url.without_query_params("offset").update_query(following)
         response.headers["Link"] = f'<{url}>; rel="next"'
     return response

@@ -33,6 +33,15 @@ class Listing(msgspec.Struct, frozen=True):
     page: Page
     limit: int
     offset: int
+    newest_first: bool = False
+
+    def following(self) -> Mapping[str, int] | None:
+        """The query parameters of the next page; None for the last."""
+        if self.newest_first:
+            older = self.page.older
+            return None if older is None else {"limit": self.limit, "before": older}
+        offset = self.offset + self.limit
+        return {"limit": self.limit, "offset": offset} if offset < self.page.total else None
 
 
 class Request:
@@ -147,17 +156,22 @@ class Request:
             raise ValidationFailed.of(name, f"must be a number from {least:g} to {most:g}")
         return value
 
-    def paging(self) -> tuple[int, int]:
-        """(limit, offset) of a list.
+    def whole_number(self, name: str, default: int, *, least: int, most: int = 2**53) -> int:
+        """A whole number from the query.
 
         Raises:
-            ValidationFailed: one is no whole number, or outside its bounds.
+            ValidationFailed: it is none, or too small or large.
         """
-        numbers: tuple[float, float] = (
-            self.number("limit", DEFAULT_LIMIT, least=1, most=LARGEST_LIMIT),
-            self.number("offset", 0, least=0, most=2**53),
-        )
-        for name, value in zip(("limit", "offset"), numbers, strict=True):
-            if value != int(value):
-                raise ValidationFailed.of(name, "must be a whole number")
-        return int(numbers[0]), int(numbers[1])
+        value = self.number(name, default, least=least, most=most)
+        if value != int(value):
+            raise ValidationFailed.of(name, "must be a whole number")
+        return int(value)
+
+    def paging(self) -> tuple[int, int]:
+        """(limit, offset) of a list."""
+        limit = self.whole_number("limit", DEFAULT_LIMIT, least=1, most=LARGEST_LIMIT)
+        return limit, self.whole_number("offset", 0, least=0)
+
+    def before(self) -> int | None:
+        """Where the page before this one of a list read newest first has ended; a `Link` names it."""
+        return self.whole_number("before", 0, least=0) if "before" in self.query else None

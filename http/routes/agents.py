@@ -103,9 +103,10 @@ async def inbox(request: Request) -> web.Response:
 @routes.add("GET", f"{ONE}/{PATHS['runs']}", subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
 async def runs(request: Request) -> Listing:
     """The agent's runs, newest first."""
-    request.known_query("limit", "offset")
+    request.known_query("limit", "offset", "before")
     limit, offset = request.paging()
-    return Listing(await request.runtime.queries.runs(request.id, limit, offset), limit, offset)
+    page = await request.runtime.queries.runs(request.id, limit, offset, request.before())
+    return Listing(page, limit, offset, newest_first=True)
 
 
 @routes.add("GET", f"{ONE}/skills", subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)

@@ -65,9 +65,10 @@ async def delete(request: Request) -> Success:
 @routes.add("GET", f"{ONE}/{PATHS['activity']}", subject=Subject.COMPANY, right=Right.READ)
 async def activity(request: Request) -> Listing:
     """What happened, newest first."""
-    request.known_query("limit", "offset")
+    request.known_query("limit", "offset", "before")
     limit, offset = request.paging()
-    return Listing(await request.runtime.queries.activity(request.id, limit, offset), limit, offset)
+    page = await request.runtime.queries.activity(request.id, limit, offset, request.before())
+    return Listing(page, limit, offset, newest_first=True)
 
 
 @routes.add("GET", f"{ONE}/{PATHS['members']}", subject=Subject.COMPANY, right=Right.READ)

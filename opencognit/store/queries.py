@@ -46,6 +46,8 @@ class Page(msgspec.Struct, frozen=True):
 
     bodies: list[bytes]
     total: int
+    older: int | None = None
+    """Of a list read newest first: where the next page begins (`before`); None where there is none."""
 
 
 class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +149,9 @@ class Queries:
 
     @_on_reader
     def memberships(self) -> list[tuple[str, str, CompanyRole]]:
-        """(company, user, role) of everyone."""
+        """(company, user, role) of everyone, in the order in which they came."""
         query = Memberships.select(Memberships.company_id, Memberships.user_id, Memberships.role)
+        query = query.order_by(Memberships.seq)
         return [
             (company, user, CompanyRole(role)) for company, user, role in query.tuples().execute(self._readers.database)
         ]
@@ -213,10 +216,10 @@ class Queries:
         return self._page(Comments.select().where(Comments.task_id == task_id), Comments, limit, offset)
 
     @_on_reader
-    def runs(self, agent_id: str, limit: int, offset: int) -> Page:
+    def runs(self, agent_id: str, limit: int, offset: int, before: int | None) -> Page:
         """An agent's runs, newest first."""
         query = Runs.select().where(Runs.agent_id == agent_id)
-        return self._page(query, Runs, limit, offset, newest_first=True)
+        return self._newest(query, Runs, Runs.body, limit=limit, offset=offset, before=before)
 
     @_on_reader
     def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
@@ -225,10 +228,10 @@ class Queries:
         return self._page(query, Approvals, limit, offset)
 
     @_on_reader
-    def activity(self, company_id: str, limit: int, offset: int) -> Page:
+    def activity(self, company_id: str, limit: int, offset: int, before: int | None) -> Page:
         """The activity feed, newest first."""
         query = Events.select().where(Events.company_id == company_id, Events.type == Activity.type)
-        return self._page(query, Events, limit, offset, newest_first=True, body=Events.data)
+        return self._newest(query, Events, Events.data, limit=limit, offset=offset, before=before)
 
     @_on_reader
     def run(self, run_id: str) -> bytes | None:
@@ -367,13 +370,22 @@ class Queries:
             return row
         return None
 
-    def _page(
-        self, query: Any, table: Any, limit: int, offset: int, *, newest_first: bool = False, body: Any = None
-    ) -> Page:
-        order = table.seq.desc() if newest_first else table.seq
+    def _page(self, query: Any, table: Any, limit: int, offset: int) -> Page:
         database = self._readers.database
         # One transaction, so that the count and the rows tell of the same moment.
         with database.atomic():
             total = query.count(database)
-            chosen = query.select(body or table.body).order_by(order).limit(limit).offset(offset)
+            chosen = query.select(table.body).order_by(table.seq).limit(limit).offset(offset)
             return Page(self._column(chosen), total)
+
+    def _newest(self, query: Any, table: Any, body: Any, *, limit: int, offset: int, before: int | None) -> Page:
+        """A page read newest first; `before` is the place at which the page before it ended, as rows come in on top."""
+        database = self._readers.database
+        with database.atomic():
+            total = query.count(database)
+            if before is not None:
+                query = query.where(table.seq < before)
+            chosen = query.select(table.seq, body).order_by(table.seq.desc()).limit(limit + 1).offset(offset)
+            rows = list(chosen.tuples().execute(database))
+        older = rows[limit - 1][0] if len(rows) > limit else None
+        return Page([row[1] for row in rows[:limit]], total, older)

@@ -54,6 +54,7 @@ class Store:
 
         Raises:
             VersionConflict, DependencyCycle, EmailTaken: refused, nothing was changed.
+            NotFound: likewise, because its company was erased meanwhile.
             InternalError: it cannot be written, nothing was changed.
             StorageUnavailable: not known to be durable.
         """

@@ -41,15 +41,12 @@ class Companies(Entities):
     """Companies."""
 
 
-class Memberships(Model):
+class Memberships(Row):
     """Who belongs to which company, and as what."""
 
     company_id = TextField()
     user_id = TextField()
     role = TextField()
-
-    class Meta:
-        primary_key = CompositeKey("company_id", "user_id")
 
 
 class Agents(Entities):

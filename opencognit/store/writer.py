@@ -15,7 +15,14 @@ import pykka
 import structlog
 from typing_extensions import override
 
-from opencognit.domain.errors import DomainError, EmailTaken, InternalError, StorageUnavailable, VersionConflict
+from opencognit.domain.errors import (
+    DomainError,
+    EmailTaken,
+    InternalError,
+    NotFound,
+    StorageUnavailable,
+    VersionConflict,
+)
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot, Unit
@@ -43,8 +50,9 @@ class SnapshotWriter(pykka.ThreadingActor):
         database: the open database; this actor's thread gets its own connection to it.
         loop: where those who wait are answered.
         waiting: the units handed in, each with the future that waits for it. A future ends with None (durable), with
-            `VersionConflict`, `DependencyCycle` or `EmailTaken` (refused, nothing was changed), with `InternalError`
-            (it cannot be written, nothing was changed), or with `StorageUnavailable` (not known to be durable).
+            `VersionConflict`, `DependencyCycle`, `EmailTaken` or `NotFound` (its company was erased; each refused,
+            nothing was changed), with `InternalError` (it cannot be written, nothing was changed), or with
+            `StorageUnavailable` (not known to be durable).
         publish: called on the loop with the events of each commit, after those who waited were answered.
     """
 
@@ -116,6 +124,7 @@ class SnapshotWriter(pykka.ThreadingActor):
             with self._database.atomic("IMMEDIATE"):
                 cursor = self._database.connection().cursor()
                 _write_snapshots(cursor, [unit.snapshot for unit in units if unit.snapshot is not None])
+                _refuse_the_erased(cursor, units)
                 _write_records(cursor, units)
                 published = self._write_events(cursor, units)
         except DomainError as error:
@@ -152,6 +161,16 @@ def _write_snapshots(cursor: Cursor, snapshots: Iterable[Snapshot]) -> None:
         changed = cursor.executemany(statement, rows).rowcount
         if changed != len(rows):
             raise VersionConflict("The stored version is not the expected one")
+
+
+def _refuse_the_erased(cursor: Cursor, units: Iterable[Unit]) -> None:
+    """A company may have been erased while a change of something in it was on its way here."""
+    entities = (unit.snapshot.entity for unit in units if unit.snapshot is not None)
+    events = (event for unit in units for event in unit.events)
+    named = {company_id for it in (*entities, *events) if (company_id := getattr(it, "company_id", None))}
+    cursor.execute("SELECT count(*) FROM companies WHERE id IN (SELECT value FROM json_each(?))", (encode(named),))
+    if cursor.fetchone() != (len(named),):
+        raise NotFound("Company not found")
 
 
 def _write_records(cursor: Cursor, units: Iterable[Unit]) -> None:

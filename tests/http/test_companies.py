@@ -1,12 +1,16 @@
-"""Companies over HTTP: founding, changing, their members, their activity, and their end."""
+"""Companies over HTTP: founding, changing, their members, and their end."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opencognit.runtime import Runtime
+from opencognit.domain.records import Unit
+from opencognit.http.server import listening
+from opencognit.providers.port import Outcome, Toolbox, WorkOrder
+from opencognit.runtime import Runtime, ServerStatus
 from opencognit.settings import Settings
 from opencognit.testing import ScriptedProvider
 from tests.builders import Answer, Api, Follower, assert_error
@@ -97,6 +101,12 @@ class TestListing:
         assert (await friend.get("/api/unternehmen")).json == [theirs]
         assert (await admin.get("/api/unternehmen")).json == [mine, theirs]
 
+    async def test_shows_an_agent_the_one_it_works_for(self, owner: Api, company: Json) -> None:
+        await owner.company(name="Other")
+        agent = await owner.agent_api(await owner.agent(company))
+        assert (await agent.get("/api/unternehmen")).json == [company]
+        assert (await agent.get(path(company))).json == company
+
     async def test_is_paged_in_the_order_of_founding(self, owner: Api) -> None:
         made = [await owner.company(name=f"Company {number}") for number in range(5)]
         found: list[Json] = []
@@ -125,9 +135,35 @@ class TestChanging:
         old = {"If-Match": '"1"'}
         assert (await owner.patch(path(company), {"name": "One"}, headers=old)).headers["ETag"] == '"2"'
         assert_error(await owner.patch(path(company), {"name": "Two"}, headers=old), 409, "VERSION_CONFLICT")
-        assert (await owner.get(path(company), headers={"If-None-Match": '"2"'})).status == 304
+        assert (await owner.get(path(company))).json["name"] == "One"
 
-    @pytest.mark.parametrize("fields", [{"name": None}, {"status": "closed"}, {"id": NO_ID}, {"version": 7}], ids=str)
+    async def test_is_seen_by_the_tag(self, owner: Api, company: Json) -> None:
+        tag = (await owner.get(path(company))).headers["ETag"]
+        unchanged = await owner.get(path(company), headers={"If-None-Match": tag})
+        assert (unchanged.status, unchanged.text, unchanged.headers["ETag"]) == (304, "", tag)
+        await owner.patch(path(company), {"name": "One"})
+        assert (await owner.get(path(company), headers={"If-None-Match": tag})).json["name"] == "One"
+
+    async def test_needs_an_owner_or_the_admin(self, admin: Api, company: Json, friend: Api) -> None:
+        assert_error(await friend.patch(path(company), {"name": "Mine"}), 404, "NOT_FOUND")
+        assert (await admin.patch(path(company), {"name": "Ours"})).json["name"] == "Ours"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"name": None},
+            {"name": " "},
+            {"status": "closed"},
+            {"status": None},
+            {"budgetMonatCent": -1},
+            {"budgetMonatCent": None},
+            {"waehrung": "eur"},
+            {"waehrung": "EURO"},
+            {"id": NO_ID},
+            {"version": 7},
+        ],
+        ids=str,
+    )
     async def test_refuses_what_is_wrong(self, owner: Api, company: Json, fields: Json) -> None:
         assert_error(await owner.patch(path(company), fields), 400, "VALIDATION_ERROR")
         assert (await owner.get(path(company))).json == company
@@ -156,6 +192,10 @@ class TestTheWorkingFolder:
         assert (await owner.patch(path(company), {"workDir": inside})).json["workDir"] == inside
         for outside in (str(tmp_path), f"{inside}/../../secret", "/"):
             assert_error(await owner.patch(path(company), {"workDir": outside}), 400, "VALIDATION_ERROR")
+            assert_error(
+                await owner.post("/api/unternehmen", {"name": "A", "workDir": outside}), 400, "VALIDATION_ERROR"
+            )
+        assert (await owner.patch(path(company), {"workDir": None})).json["workDir"] is None
 
 
 class TestMembers:
@@ -193,6 +233,48 @@ class TestMembers:
         assert (await owner.delete(path(company, "mitglieder", me))).status == 200
         assert_error(await owner.get(path(company)), 404, "NOT_FOUND")
 
+    async def test_of_two_owners_who_leave_at_once_one_stays(self, owner: Api, company: Json, friend: Api) -> None:
+        await take_in(owner, company, friend, "eigentuemer")
+        answers = await asyncio.gather(
+            owner.delete(path(company, "mitglieder", friend.user["id"])),
+            friend.delete(path(company, "mitglieder", owner.user["id"])),
+        )
+        assert 200 in [answer.status for answer in answers]
+        left = [await user.get(path(company)) for user in (owner, friend)]
+        assert sorted(answer.status for answer in left) == [200, 404]
+
+    async def test_are_managed_by_owners_and_the_admin_alone(
+        self, admin: Api, owner: Api, company: Json, friend: Api
+    ) -> None:
+        other = await owner.somebody("Other")
+        assert_error(await take_in(friend, company, friend), 404, "NOT_FOUND")
+        await take_in(owner, company, friend)
+        assert_error(await take_in(friend, company, friend, "eigentuemer"), 403, "FORBIDDEN")
+        assert_error(await friend.delete(path(company, "mitglieder", owner.user["id"])), 403, "FORBIDDEN")
+        assert (await take_in(admin, company, other, "beobachter")).status == 201
+        assert (await admin.delete(path(company, "mitglieder", other.user["id"]))).status == 200
+
+    async def test_are_paged(self, owner: Api, company: Json, friend: Api) -> None:
+        await take_in(owner, company, friend)
+        first = await owner.get(path(company, "mitglieder?limit=1"))
+        assert [one["name"] for one in first.json] == ["Owner"]
+        assert first.headers["X-Total-Count"] == "2"
+        rest = await owner.get(first.headers["Link"].partition(">")[0].removeprefix("<"))
+        assert [one["name"] for one in rest.json] == ["Friend"]
+        assert "Link" not in rest.headers
+
+    async def test_named_by_two_different_names_are_not_taken_in(self, owner: Api, company: Json, friend: Api) -> None:
+        other = await owner.somebody("Other")
+        for user_id in (friend.user["id"], NO_ID):
+            body = {"benutzerId": user_id, "email": other.user["email"]}
+            assert_error(await owner.post(path(company, "mitglieder"), body), 400, "VALIDATION_ERROR")
+        assert await roles(owner, company) == {"Owner": "eigentuemer"}
+
+    async def test_are_named_by_an_id_in_any_case(self, owner: Api, company: Json, friend: Api) -> None:
+        user_id = friend.user["id"].upper()
+        await owner.make(path(company, "mitglieder"), {"benutzerId": user_id})
+        assert (await owner.delete(path(company, "mitglieder", user_id))).status == 200
+
     @pytest.mark.parametrize(
         "body", [{}, {"benutzerId": NO_ID}, {"email": "who@example.com"}, {"rolle": "king"}], ids=str
     )
@@ -213,31 +295,18 @@ class TestMembers:
                 friend.user["id"]: "beobachter",
             }
 
-
-class TestActivity:
-    async def test_tells_who_did_what_newest_first(self, owner: Api, company: Json) -> None:
-        agent = await owner.agent(company, name="Ada")
-        task = await owner.task(company, titel="Build it")
-        await owner.make(f"/api/aufgaben/{task['id']}/kommentare", {"inhalt": "Hello"})
-        feed = (await owner.get(path(company, "aktivitaet"))).json
-        assert [entry["aktion"] for entry in feed] == [
-            "task.commented",
-            "task.created",
-            "agent.created",
-            "company.created",
-        ]
-        assert {entry["akteurName"] for entry in feed} == {"Owner"}
-        assert feed[1]["entitaetId"] == task["id"]
-        assert feed[2]["entitaetId"] == agent["id"]
-        assert "Build it" in feed[1]["text"]
-
-    async def test_is_paged_without_gap(self, owner: Api, company: Json) -> None:
-        for _ in range(4):
-            await owner.task(company)
-        whole = (await owner.get(path(company, "aktivitaet"))).json
-        parts = [(await owner.get(path(company, f"aktivitaet?limit=2&offset={at}"))).json for at in (0, 2, 4)]
-        assert [entry for part in parts for entry in part] == whole
-        assert len(whole) == 5
+    async def test_keep_their_order_over_a_restart(
+        self, owner: Api, company: Json, friend: Api, runtime: Runtime, settings: Settings
+    ) -> None:
+        for member in (await owner.somebody("Zoe"), friend, await owner.somebody("Ann")):
+            await take_in(owner, company, member)
+        await take_in(owner, company, friend, "beobachter")
+        before = (await owner.get(path(company, "mitglieder"))).json
+        assert [one["name"] for one in before] == ["Owner", "Zoe", "Friend", "Ann"]
+        await runtime.stop()
+        async with Runtime(runtime.data, settings=settings) as again, listening(again, port=0) as url:
+            owner = Api(owner.session, url, owner.token)
+            assert (await owner.get(path(company, "mitglieder"))).json == before
 
 
 class TestTheEnd:
@@ -248,6 +317,81 @@ class TestTheEnd:
         for gone in (path(company), f"/api/experten/{agent['id']}", f"/api/aufgaben/{task['id']}"):
             assert_error(await owner.get(gone), 404, "NOT_FOUND")
         assert (await owner.get("/api/unternehmen")).json == []
+
+    async def test_comes_once(self, owner: Api, company: Json) -> None:
+        answers = await asyncio.gather(*(owner.delete(path(company)) for _ in range(3)))
+        assert sorted(answer.status for answer in answers) == [200, 404, 404]
+
+    async def test_is_the_owners_or_the_admins_to_bring(
+        self, admin: Api, owner: Api, company: Json, friend: Api
+    ) -> None:
+        assert_error(await friend.delete(path(company)), 404, "NOT_FOUND")
+        await take_in(owner, company, friend)
+        assert_error(await friend.delete(path(company)), 403, "FORBIDDEN")
+        assert (await admin.delete(path(company))).status == 200
+
+    async def test_does_not_come_when_another_version_was_meant(self, owner: Api, company: Json) -> None:
+        agent = await owner.agent(company)
+        refused = await owner.delete(path(company), headers={"If-Match": '"7"'})
+        assert_error(refused, 409, "VERSION_CONFLICT")
+        assert (await owner.get(f"/api/experten/{agent['id']}")).json == agent
+        assert (await owner.delete(path(company), headers={"If-Match": '"1"'})).status == 200
+
+    async def test_ends_the_work_under_way_and_the_agents_tokens(
+        self, owner: Api, company: Json, worker: ScriptedProvider
+    ) -> None:
+        begun, cancelled = asyncio.Event(), asyncio.Event()
+
+        async def endless(_order: WorkOrder, _toolbox: Toolbox) -> Outcome:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+            raise AssertionError("nobody sets it")
+
+        worker.script = endless
+        agent = await owner.agent(company, verbindungsTyp="scripted")
+        token = await owner.agent_api(agent)
+        await owner.task(company, zugewiesenAn=agent["id"])
+        await asyncio.wait_for(begun.wait(), 5)
+        assert (await owner.delete(path(company))).status == 200
+        assert cancelled.is_set()
+        assert_error(await token.get(path(company)), 401, "NOT_AUTHENTICATED")
+        assert (await owner.get("/api/system/status")).json == {
+            "aktiveAgenten": 0,
+            "offeneAufgaben": 0,
+            "heartbeatsHeute": 0,
+        }
+
+    @pytest.mark.parametrize(
+        ("what", "body"), [("aufgaben", {"titel": "Late"}), ("experten", {"name": "L", "rolle": "E"})]
+    )
+    async def test_leaves_nothing_that_was_on_its_way(
+        self,
+        owner: Api,
+        company: Json,
+        *,
+        runtime: Runtime,
+        monkeypatch: pytest.MonkeyPatch,
+        what: str,
+        body: Json,
+    ) -> None:
+        on_its_way, go_on, commit = asyncio.Event(), asyncio.Event(), runtime.store.commit
+
+        async def late(unit: Unit) -> None:
+            if unit.snapshot is not None and unit.snapshot.kind != "company":
+                on_its_way.set()
+                await go_on.wait()
+            await commit(unit)
+
+        monkeypatch.setattr(runtime.store, "commit", late)
+        creating = asyncio.ensure_future(owner.post(path(company, what), body))
+        await on_its_way.wait()
+        deleted = await owner.delete(path(company))
+        go_on.set()
+        assert (deleted.status, (await creating).status) == (200, 404)
+        assert (await runtime.status()) == ServerStatus(active_agents=0, open_tasks=0, heartbeats_today=0)
 
     async def test_leaves_others_alone(self, owner: Api, company: Json) -> None:
         other = await owner.company(name="Other")

@@ -143,12 +143,14 @@ async def test_runs_are_listed_newest_first_in_pages(owner: Api, company: Json, 
         task = await owner.task(company, zugewiesenAn=agent["id"])
         await follower.until("task_completed", taskId=task["id"])
     path = f"/api/experten/{agent['id']}/laeufe"
-    first, second = await owner.get(f"{path}?limit=2"), await owner.get(f"{path}?limit=2&offset=2")
+    first = await owner.get(f"{path}?limit=2")
+    second = await owner.get(first.headers["Link"].partition(">")[0].removeprefix("<"))
     ids = [run["id"] for run in first.json + second.json]
     started = [event["data"]["runId"] for event in follower.seen if event["type"] == "run_started"]
     assert ids == started[::-1]
     assert first.headers["X-Total-Count"] == "3"
-    assert first.headers["Link"] == f'<{path}?limit=2&offset=2>; rel="next"'
+    assert "Link" not in second.headers
+    assert (await owner.get(f"{path}?limit=2&offset=2")).json == second.json
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "offset=-1", "status=failed"])

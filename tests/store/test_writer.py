@@ -13,12 +13,14 @@ from opencognit.domain.errors import (
     DomainError,
     EmailTaken,
     InternalError,
+    NotFound,
     StorageUnavailable,
     VersionConflict,
 )
 from opencognit.domain.message import decode
 from opencognit.domain.records import Blockers, Cost, Snapshot, Unit
 from opencognit.domain.run import TokenUsage
+from opencognit.domain.task import Task
 from opencognit.store.database import sqlite3
 from opencognit.store.records import WRITERS
 from opencognit.store.store import Store
@@ -139,6 +141,32 @@ async def test_two_that_close_a_circle_together_cannot_both_pass(store: Store, l
     assert isinstance(outcomes[1], DependencyCycle)
 
 
+async def test_what_was_on_its_way_into_an_erased_company_is_refused(store: Store, lock: Lock, groups: Groups) -> None:
+    company = founded()
+    await store.commit(write(company))
+    late = Task(id=new_id(), company_id=company.id, title="Late", version=1, created_at=NOW, updated_at=NOW)
+    with lock.held():
+        commits = [
+            store.commit(
+                Unit(
+                    snapshot=Snapshot(kind="company", id=company.id, before=company, entity=None),
+                    records=(records.CompanyErased(company.id),),
+                    now=NOW,
+                )
+            ),
+            store.commit(Unit(snapshot=Snapshot(kind="task_lock", id=late.id, before=None, entity=late), now=NOW)),
+            store.commit(Unit(events=(event("late", company_id=company.id),), now=NOW)),
+            store.commit(Unit(events=(event("other"),), now=NOW)),
+        ]
+    outcomes = await all_of(commits)
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], NotFound)
+    assert isinstance(outcomes[2], NotFound)
+    assert outcomes[3] is None
+    assert await store.queries.load("task_lock", late.id) is None
+    assert groups.numbers() == [1, 2]
+
+
 async def test_a_disk_that_is_full_is_told_to_whoever_it_hits(
     store: Store, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,8 +236,9 @@ async def test_numbers_go_on_after_a_restart(path: Path, groups: Groups) -> None
 
 async def test_no_number_is_given_twice_even_when_the_log_was_erased(path: Path, groups: Groups) -> None:
     store = await Store.open(path, publish=groups.add)
-    await store.commit(write(founded()))
-    await store.commit(Unit(records=(records.CompanyErased(COMPANY_ID),), now=NOW))
+    company = founded()
+    await store.commit(write(company))
+    await store.commit(Unit(records=(records.CompanyErased(company.id),), now=NOW))
     assert await store.queries.events_after(0, 100, 100) == []
     await store.close()
     again = await Store.open(path, publish=groups.add)

@@ -19,19 +19,28 @@ def new_id() -> str:
     return _ids.new_id()
 
 
-def event(name: str = "") -> AgentDeleted:
+def event(name: str = "", *, company_id: str = COMPANY_ID) -> AgentDeleted:
     """An event that can be told from others by its name."""
-    return AgentDeleted(company_id=COMPANY_ID, id=new_id(), name=name)
+    return AgentDeleted(company_id=company_id, id=new_id(), name=name)
 
 
 def founded(name: str = "Acme", version: int = 1) -> Company:
     return Company(id=new_id(), name=name, version=version, created_at=NOW, updated_at=NOW)
 
 
+OF_EVENTS = Unit(
+    snapshot=Snapshot(
+        kind="company", id=COMPANY_ID, before=None, entity=Company(id=COMPANY_ID, name="Events Ltd", version=1)
+    ),
+    now=NOW,
+)
+"""Founds the company that the events are about."""
+
+
 def write(after: Company, *, before: Company | None = None) -> Unit:
     """A snapshot with an event of its own, named as the company is."""
     snapshot = Snapshot(kind="company", id=after.id, before=before, entity=after)
-    return Unit(snapshot=snapshot, events=(event(after.name),), now=NOW)
+    return Unit(snapshot=snapshot, events=(event(after.name, company_id=after.id),), now=NOW)
 
 
 def account(email: str) -> Unit:
