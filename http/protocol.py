@@ -1,5 +1,8 @@
 """aiohttp's server with one change: what is not even HTTP is answered in our JSON form too."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
@@ -34,13 +37,13 @@ class JsonRequestHandler(RequestHandler):
         return _closing(error)
 
     @override
-    async def finish_response(
+    def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """What the library refuses before a route is reached, such as an unknown `Expect`, has our form too."""
         if isinstance(resp, web.HTTPException):
             resp = _closing(ValidationFailed(resp.reason))
-        return await super().finish_response(request, resp, start_time)
+        return super().finish_response(request, resp, start_time)
 
 
 def _closing(error: DomainError) -> web.Response:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_log import AccessLogger
 from pykka import ActorDeadError
 
@@ -30,9 +30,8 @@ from opencognit.http.websocket import Sockets
 from opencognit.runtime import Runtime
 
 LARGEST_BODY: Final = 1024 * 1024
-RUNTIME: Final = web.AppKey("runtime", Runtime)
-REQUEST_ID: Final = web.RequestKey("request_id", str)
-SOCKETS: Final = web.AppKey("sockets", Sockets)
+Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+"""Answers a request that has this id."""
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route for module in (tasks, agents, runs, approvals, companies, accounts, system) for route in module.routes.table
 )
@@ -43,14 +42,13 @@ _log = structlog.get_logger("opencognit.http")
 
 def create_app(runtime: Runtime) -> web.Application:
     """The aiohttp application for a running runtime; embed it, or use `listening`."""
-    app = web.Application(middlewares=[_in_one_form], client_max_size=LARGEST_BODY)
-    app[RUNTIME] = runtime
-    answers = IdempotentAnswers(runtime)
+    app = web.Application(client_max_size=LARGEST_BODY)
+    answers, sockets = IdempotentAnswers(runtime), Sockets(runtime)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _entrance(route, runtime, answers))
-    app[SOCKETS] = Sockets(runtime)
-    app.router.add_get("/ws", app[SOCKETS].handle)
-    app.on_shutdown.append(_close_sockets)
+        app.router.add_route(route.method, route.path, _in_one_form(_entrance(route, runtime, answers), runtime))
+    app.router.add_get("/ws", _in_one_form(lambda raw, _request_id: sockets.handle(raw), runtime))
+    app.router.add_route("*", "/{path:.*}", _in_one_form(_nowhere, runtime))
+    app.on_shutdown.append(lambda _app: sockets.close())
     return app
 
 
@@ -82,16 +80,14 @@ async def listening(runtime: Runtime, *, host: str | None = None, port: int | No
         await runner.cleanup()
 
 
-def _entrance(
-    route: Route, runtime: Runtime, answers: IdempotentAnswers
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _entrance(route: Route, runtime: Runtime, answers: IdempotentAnswers) -> Enter:
     """The one way into a route."""
 
-    async def enter(raw: web.Request) -> web.StreamResponse:
+    async def enter(raw: web.Request, request_id: str) -> web.StreamResponse:
         if runtime.draining and raw.method != "GET":
             raise Draining
         caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
-        request = await admit(route, raw, runtime, caller=caller, request_id=raw[REQUEST_ID])
+        request = await admit(route, raw, runtime, caller=caller, request_id=request_id)
         if route.method == "POST" and "Idempotency-Key" in raw.headers:
             return await answers.once(request, route)
         return answer(await route.handler(request), status=route.status, request=raw)
@@ -99,28 +95,36 @@ def _entrance(
     return enter
 
 
-@web.middleware
-async def _in_one_form(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Every answer has a request id, and every error the same form."""
-    request_id = request.app[RUNTIME].ids.new_id()
-    request[REQUEST_ID] = request_id
-    try:
-        response = await handler(request)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the client gets an answer, the log gets the rest
-        response = refusal(_as_refusal(error, request, request_id), request_id=request_id)
-        if isinstance(error, web.HTTPMethodNotAllowed):
-            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        if isinstance(error, web.RequestPayloadError):
-            response.force_close()
-    if not response.prepared:
-        response.headers["X-Request-Id"] = request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-    return response
+async def _nowhere(raw: web.Request, _request_id: str) -> web.StreamResponse:
+    """No route has this path, or none with this method."""
+    allowed: set[str] = set()
+    for resource in raw.app.router.resources():
+        allowed |= (await resource.resolve(raw))[1] - {hdrs.METH_ANY}
+    raise web.HTTPMethodNotAllowed(raw.method, allowed) if allowed else web.HTTPNotFound
+
+
+def _in_one_form(enter: Enter, runtime: Runtime) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Every answer has a request id, and every error the same form. No middleware: that costs each request more."""
+
+    async def handle(raw: web.Request) -> web.StreamResponse:
+        request_id = runtime.ids.new_id()
+        try:
+            response = await enter(raw, request_id)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client gets an answer, the log gets the rest
+            response = refusal(_as_refusal(error, raw, request_id), request_id=request_id)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+            if isinstance(error, web.RequestPayloadError):
+                response.force_close()
+        if not response.prepared:
+            response.headers["X-Request-Id"] = request_id
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return handle
 
 
 def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainError:  # noqa: PLR0911 - one for each kind
@@ -142,7 +146,3 @@ def _as_refusal(error: Exception, raw: web.Request, request_id: str) -> DomainEr
         case _:
             _log.error("request_failed", request=request_id, method=raw.method, path=raw.path, exc_info=error)
             return InternalError()
-
-
-async def _close_sockets(app: web.Application) -> None:
-    await app[SOCKETS].close()

@@ -25,7 +25,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
-from opencognit.domain.records import Snapshot, Unit
+from opencognit.domain.records import CompanyErased, Snapshot, Unit
 from opencognit.store.database import sqlite3
 from opencognit.store.records import WRITERS, Cursor
 from opencognit.store.snapshots import SHELVES
@@ -71,6 +71,7 @@ class SnapshotWriter(pykka.ThreadingActor):
         self._publish = publish
         self._waiting = waiting
         self._seq = 0
+        self._erased: set[str] = set()
 
     @override
     def on_start(self) -> None:
@@ -123,8 +124,8 @@ class SnapshotWriter(pykka.ThreadingActor):
         try:
             with self._database.atomic("IMMEDIATE"):
                 cursor = self._database.connection().cursor()
+                self._refuse_the_erased(units)
                 _write_snapshots(cursor, [unit.snapshot for unit in units if unit.snapshot is not None])
-                _refuse_the_erased(cursor, units)
                 _write_records(cursor, units)
                 published = self._write_events(cursor, units)
         except DomainError as error:
@@ -137,7 +138,19 @@ class SnapshotWriter(pykka.ThreadingActor):
             self._seq = seq
             _log.error("unit_not_writable", exc_info=error)
             return [], InternalError()
+        self._erased |= _erased_by(units)
         return published, None
+
+    def _refuse_the_erased(self, units: list[Unit]) -> None:
+        """A company may have been erased while a change of something in it was on its way here."""
+        erased = self._erased | _erased_by(units)
+        if not erased:
+            return
+        entities = (unit.snapshot.entity for unit in units if unit.snapshot is not None)
+        events = (event for unit in units for event in unit.events)
+        # Also in a group that erases the company itself: one by one, each is before that or after it.
+        if any(getattr(one, "company_id", None) in erased for one in (*entities, *events)):
+            raise NotFound("Company not found")
 
     def _write_events(self, cursor: Cursor, units: Iterable[Unit]) -> list[Published]:
         published = []
@@ -163,14 +176,8 @@ def _write_snapshots(cursor: Cursor, snapshots: Iterable[Snapshot]) -> None:
             raise VersionConflict("The stored version is not the expected one")
 
 
-def _refuse_the_erased(cursor: Cursor, units: Iterable[Unit]) -> None:
-    """A company may have been erased while a change of something in it was on its way here."""
-    entities = (unit.snapshot.entity for unit in units if unit.snapshot is not None)
-    events = (event for unit in units for event in unit.events)
-    named = {company_id for it in (*entities, *events) if (company_id := getattr(it, "company_id", None))}
-    cursor.execute("SELECT count(*) FROM companies WHERE id IN (SELECT value FROM json_each(?))", (encode(named),))
-    if cursor.fetchone() != (len(named),):
-        raise NotFound("Company not found")
+def _erased_by(units: Iterable[Unit]) -> set[str]:
+    return {record.company_id for unit in units for record in unit.records if isinstance(record, CompanyErased)}
 
 
 def _write_records(cursor: Cursor, units: Iterable[Unit]) -> None:

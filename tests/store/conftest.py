@@ -10,7 +10,6 @@ import pytest
 from opencognit.domain.events import Published
 from opencognit.store.database import sqlite3
 from opencognit.store.store import Store
-from tests.store.units import OF_EVENTS
 
 
 class Groups(list[list[Published]]):
@@ -37,7 +36,6 @@ def groups() -> Groups:
 @pytest.fixture
 async def store(path: Path, groups: Groups) -> AsyncIterator[Store]:
     opened = await Store.open(path, publish=groups.add)
-    await opened.commit(OF_EVENTS)
     yield opened
     await opened.close()
 

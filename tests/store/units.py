@@ -28,19 +28,10 @@ def founded(name: str = "Acme", version: int = 1) -> Company:
     return Company(id=new_id(), name=name, version=version, created_at=NOW, updated_at=NOW)
 
 
-OF_EVENTS = Unit(
-    snapshot=Snapshot(
-        kind="company", id=COMPANY_ID, before=None, entity=Company(id=COMPANY_ID, name="Events Ltd", version=1)
-    ),
-    now=NOW,
-)
-"""Founds the company that the events are about."""
-
-
 def write(after: Company, *, before: Company | None = None) -> Unit:
     """A snapshot with an event of its own, named as the company is."""
     snapshot = Snapshot(kind="company", id=after.id, before=before, entity=after)
-    return Unit(snapshot=snapshot, events=(event(after.name, company_id=after.id),), now=NOW)
+    return Unit(snapshot=snapshot, events=(event(after.name),), now=NOW)
 
 
 def account(email: str) -> Unit:
