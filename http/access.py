@@ -55,7 +55,8 @@ async def admit(
     else:
         subject, company_id = await _find(route.subject, raw.match_info["id"], runtime)
         _refuse_strangers(route, runtime, caller, company_id, subject)
-    caller = await _named(caller, runtime)
+    if caller.kind is CallerKind.AGENT:
+        caller = await _named(caller, runtime)
     origin = Origin(
         caller=caller,
         request_id=request_id,
@@ -126,7 +127,7 @@ def same_origin(raw: web.Request, runtime: Runtime) -> bool:
 
 async def _named(caller: Caller, runtime: Runtime) -> Caller:
     """An agent's token bears no name; its actor, which may sleep, knows it."""
-    agent = await runtime.system.state(AGENT, caller.id) if caller.kind is CallerKind.AGENT and caller.id else None
+    agent = await runtime.system.state(AGENT, caller.id or "")
     return replace(caller, name=agent.name) if agent is not None else caller
 
 

@@ -119,9 +119,10 @@ def _in_one_form(enter: Enter, runtime: Runtime) -> Callable[[web.Request], Awai
             if isinstance(error, web.RequestPayloadError):
                 response.force_close()
         if not response.prepared:
-            response.headers["X-Request-Id"] = request_id
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Cache-Control"] = "no-store"
+            headers = response.headers
+            headers["X-Request-Id"] = request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Cache-Control"] = "no-store"
         return response
 
     return handle
