@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opencognit.domain.agent import BookCost
 from opencognit.domain.approval import RequestApproval
@@ -13,11 +13,13 @@ from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import AddComment, CreateTask
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.providers.port import Outcome
+from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
     from opencognit.actors.work_cycle import WorkCycle
+
+T = TypeVar("T")
 
 OUTPUT_LIMIT: Final = 100_000
 """Characters of output that are kept with a run; the newest stay."""
@@ -82,6 +84,16 @@ class RunTools:
         answer = self._system.runs.expect(self._run.id, hashlib.sha256(token.encode()).hexdigest())
         url = f"{self._system.limits.public_url}/api/{PATHS['runs']}/{self._run.id}/{PATHS['callback']}"
         return Callback(url, token, answer)
+
+    async def metered(self, call: MeteredCall[T]) -> T:
+        """Make a call that costs money, and return its reply; what it used and cost is booked by then."""
+        try:
+            reply, used = await call.make()
+        except ProviderFailed as error:
+            await self.book(error.partial)
+            raise ProviderFailed(str(error), transient=error.transient, retry_after=error.retry_after) from error
+        await self.book(used)
+        return reply
 
     async def book(self, outcome: Outcome) -> None:
         """Book what one call has used and cost; durable on return. Nothing is written where there is nothing."""

@@ -5,6 +5,7 @@ crash can forget it. The prompt is marked for Anthropic's cache after the part t
 tasks of the agent, and after the newest message, so that a step pays the full price only for what is new.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from opencognit.domain.wire_names import ADAPTER_FIELDS
 from opencognit.providers.agent_tools import TOOLS, ToolAnswer, call_tool, input_schema
 from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Reply
 from opencognit.providers.exchange import AdapterConfig, read_config
-from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.prices import PriceList
 from opencognit.providers.prompt import standing_prompt, task_prompt
 
@@ -76,12 +77,12 @@ class ClaudeProvider:
         """Let the model work. Raises `ProviderFailed`; what was used until then is booked."""
         config = read_config(order.config, ClaudeConfig)
         api_key = await self._key(order.company_id)
+        await self._api.connected()
         talk = _Talk(order, config)
         for _ in range(config.max_steps):
             if toolbox.stopping():
                 return Outcome(status="todo", output=talk.said())
-            reply = await self._api.call(talk.request(), api_key=api_key, time_limit=order.time_limit)
-            await self._book(reply, toolbox)
+            reply = await toolbox.metered(self._call(talk.request(), api_key=api_key, time_limit=order.time_limit))
             outcome = await talk.take(reply, toolbox)
             if outcome is not None:
                 return msgspec.structs.replace(outcome, output=talk.said(), model=reply.model)
@@ -102,12 +103,15 @@ class ClaudeProvider:
             raise ProviderFailed("The company's Anthropic API key holds characters no key has", transient=False)
         return key
 
-    async def _book(self, reply: Reply, toolbox: Toolbox) -> None:
-        usage = reply.usage.tokens()
-        cost = self._prices.cost(usage, vendor=VENDOR, model=reply.model)
-        await toolbox.book(
-            Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=reply.model)
-        )
+    def _call(self, request: MessagesRequest, *, api_key: str, time_limit: float) -> MeteredCall[Reply]:
+        async def make() -> tuple[Reply, Outcome]:
+            reply = await self._api.call(request, api_key=api_key, time_limit=time_limit)
+            usage = reply.usage.tokens()
+            cost = self._prices.cost(usage, vendor=VENDOR, model=reply.model)
+            return reply, Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=reply.model)
+
+        key = hashlib.sha256(api_key.encode()).hexdigest()[:16]
+        return MeteredCall(provider_key=f"{VENDOR}/{key}", worst=self._api.most(request), make=make)
 
 
 class _Talk:

@@ -119,7 +119,7 @@ class MessagesApi:
         Raises:
             ProviderFailed: there is no usable reply.
         """
-        client = (await self._connected()).with_options(api_key=api_key)
+        client = (await self.connected()).with_options(api_key=api_key)
         from anthropic import APIConnectionError, APIStatusError, Timeout
 
         timeout = Timeout(time_limit, connect=_CONNECT_SECONDS)
@@ -130,7 +130,7 @@ class MessagesApi:
         except APIStatusError as error:
             raise _refusal(error) from error
         except APIConnectionError as error:
-            partial = self._most(request) if _was_sent(error) else None
+            partial = self.most(request) if _was_sent(error) else None
             raise ProviderFailed(
                 f"Anthropic could not be reached or broke off ({type(error.__cause__).__name__})",
                 transient=True,
@@ -138,7 +138,7 @@ class MessagesApi:
             ) from error
         except msgspec.DecodeError as error:
             raise ProviderFailed(
-                f"Anthropic's answer cannot be read: {error}", transient=True, partial=self._most(request)
+                f"Anthropic's answer cannot be read: {error}", transient=True, partial=self.most(request)
             ) from error
 
     async def close(self) -> None:
@@ -146,13 +146,14 @@ class MessagesApi:
         if self._client is not None:
             await self._client.close()
 
-    def _most(self, request: MessagesRequest) -> Outcome:
+    def most(self, request: MessagesRequest) -> Outcome:
         """The most that this can have cost."""
         usage = self._prices.worst_case(prompt_bytes=len(encode(request)), max_tokens=request.max_tokens)
         cost = self._prices.cost(usage, vendor=VENDOR, model=request.model)
         return Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=True, model=request.model)
 
-    async def _connected(self) -> "AsyncAnthropic":
+    async def connected(self) -> "AsyncAnthropic":
+        """The client, with the price list at hand."""
         async with self._making:
             if self._client is None:
                 # In a thread: the package takes more than a second to import, the prices another 0.4.

@@ -5,13 +5,16 @@ returns an `Outcome`. It knows nothing of locks, actors or the store. Cancelling
 that it started (a process group, a connection) before the coroutine ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from opencognit.domain.run import TokenUsage
+
+T = TypeVar("T")
 
 
 class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +93,23 @@ class ProviderFailed(Exception):
         self.partial = partial or Outcome()
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeteredCall(Generic[T]):
+    """One call that costs money, for `Toolbox.metered` to make when it may.
+
+    Attributes:
+        provider_key: whose rate the call counts against: the same for all calls with one key of one provider. Never
+            the key itself.
+        worst: the most that the call can use and cost.
+        make: makes the call once; returns its reply, and what it used and cost. Raises `ProviderFailed`, with what a
+            lost answer may have cost as its `partial`.
+    """
+
+    provider_key: str
+    worst: Outcome
+    make: Callable[[], Awaitable[tuple[T, Outcome]]]
+
+
 class Callback(Protocol):
     """A one-time way to answer a run from outside, for as long as the run lives."""
 
@@ -120,6 +140,13 @@ class Toolbox(Protocol):
 
     def open_callback(self) -> "Callback":
         """A one-time address at which this run can be answered later."""
+
+    async def metered(self, call: MeteredCall[T]) -> T:
+        """Make a call that costs money, and return its reply; what it used and cost is booked by then.
+
+        Raises:
+            ProviderFailed: there is no reply. What was used until then is booked.
+        """
 
     async def book(self, outcome: Outcome) -> None:
         """Book what one call has used and cost; durable on return, so that a later crash cannot forget it."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from opencognit.providers.port import Outcome, WorkOrder
+from opencognit.providers.port import MeteredCall, Outcome, WorkOrder
+
+T = TypeVar("T")
 
 
 def order(**changes: Any) -> WorkOrder:
@@ -52,6 +54,7 @@ class FakeToolbox:
         self.subtasks: list[dict[str, Any]] = []
         self.approvals: list[dict[str, str]] = []
         self.booked: list[Outcome] = []
+        self.metered_calls: list[MeteredCall[Any]] = []
         self.heard: list[str] = []
         self.refuse: Exception | None = None
         self.paused_after: int | None = None
@@ -77,6 +80,12 @@ class FakeToolbox:
         self.callback = FakeCallback()
         self.callback_opened.set()
         return self.callback
+
+    async def metered(self, call: MeteredCall[T]) -> T:
+        self.metered_calls.append(call)
+        reply, used = await call.make()
+        await self.book(used)
+        return reply
 
     async def book(self, outcome: Outcome) -> None:
         self.booked.append(outcome)
