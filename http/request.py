@@ -16,7 +16,7 @@ from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.http.decoding import decode_body
 from opencognit.runtime import Runtime
-from opencognit.store.queries import Page
+from opencognit.store.reading import Page
 
 T = TypeVar("T")
 R = TypeVar("R")

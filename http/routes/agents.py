@@ -24,7 +24,7 @@ from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import json_answer
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
-from opencognit.store.queries import Page
+from opencognit.store.reading import Page
 
 routes = Routes()
 

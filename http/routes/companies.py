@@ -15,7 +15,7 @@ from opencognit.domain.message import Success, encode
 from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
-from opencognit.store.queries import Page
+from opencognit.store.reading import Page
 
 routes = Routes()
 

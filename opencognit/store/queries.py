@@ -3,20 +3,17 @@
 Each runs on a thread of the reading pool and is awaited. Bodies come back as the stored JSON, ready for the wire.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import peewee
 
 from opencognit.domain.caller import CompanyRole, Session
-from opencognit.domain.errors import StorageUnavailable
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
-from opencognit.store.database import Readers, sqlite3
+from opencognit.store.reading import Page, Reading, on_reader
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
     Agents,
@@ -36,18 +33,6 @@ from opencognit.store.tables import (
 
 # Written out, not bound: SQLite uses the partial index only where it can see the same words in the query.
 UNFINISHED = peewee.Expression(Tasks.status, peewee.OP.NOT_IN, peewee.SQL("('done', 'cancelled')"))
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A part of a list: its bodies in order, and how long the whole list is."""
-
-    bodies: list[bytes]
-    total: int
-    older: int | None = None
-    """Of a list read newest first: where the next page begins (`before`); None where there is none."""
 
 
 class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,35 +54,18 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-def _on_reader(
-    question: Callable[Concatenate["Queries", P], T],
-) -> Callable[Concatenate["Queries", P], Coroutine[Any, Any, T]]:
-    @wraps(question)
-    async def asked(self: "Queries", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._readers.executor, lambda: question(self, *args, **kwargs))
-        except (peewee.PeeweeException, sqlite3.Error) as error:
-            raise StorageUnavailable("The store cannot read at the moment") from error
-
-    return asked
-
-
-class Queries:
-    """The questions. One object serves all threads."""
-
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
+class Queries(Reading):
+    """The questions."""
 
     # Snapshots
 
-    @_on_reader
+    @on_reader
     def load(self, kind: str, entity_id: str) -> bytes | None:
         """The body of one snapshot."""
         rows = self._readers.rows(SHELVES[kind].select, (entity_id,))
         return rows[0][0] if rows else None
 
-    @_on_reader
+    @on_reader
     def tasks_with_timer(self) -> list[str]:
         """Tasks with a lease or a next attempt: they must be awake."""
         query = Tasks.select(Tasks.id).where(
@@ -105,7 +73,7 @@ class Queries:
         )
         return self._column(query)
 
-    @_on_reader
+    @on_reader
     def agents_to_wake(self) -> list[str]:
         """Agents that must be awake after a start: heartbeat on, left in a run, or with something to do."""
         with_work = Tasks.select(Tasks.assignee_id).where(Tasks.assignee_id.is_null(False), UNFINISHED)
@@ -120,7 +88,7 @@ class Queries:
             )
         )
 
-    @_on_reader
+    @on_reader
     def finished_blockers_still_open(self) -> list[tuple[str, str, str]]:
         """(company, blocker, its status) where a blocker is over, but its dependents were not told."""
         blocker = Tasks.alias()
@@ -141,13 +109,13 @@ class Queries:
 
     # People
 
-    @_on_reader
+    @on_reader
     def sessions(self, now: Instant) -> list[Session]:
         """All tokens that are still good."""
         query = Sessions.select().where(Sessions.expires_at > now)
         return [msgspec.convert(row, Session) for row in query.dicts().execute(self._readers.database)]
 
-    @_on_reader
+    @on_reader
     def memberships(self) -> list[tuple[str, str, CompanyRole]]:
         """(company, user, role) of everyone, in the order in which they came."""
         query = Memberships.select(Memberships.company_id, Memberships.user_id, Memberships.role)
@@ -156,19 +124,19 @@ class Queries:
             (company, user, CompanyRole(role)) for company, user, role in query.tuples().execute(self._readers.database)
         ]
 
-    @_on_reader
+    @on_reader
     def users(self) -> list[bytes]:
         """Everyone with an account."""
         return self._column(Users.select(Users.body).order_by(Users.seq))
 
-    @_on_reader
+    @on_reader
     def user_by_email(self, email: str) -> tuple[bytes, str] | None:
         """A user and the password's hash."""
         query = Users.select(Users.body, Users.password_hash).where(Users.email == email.casefold())
         row: tuple[bytes, str] | None = self._first(query)
         return row
 
-    @_on_reader
+    @on_reader
     def user_by_id(self, user_id: str) -> tuple[bytes, str] | None:
         """A user and the password's hash."""
         query = Users.select(Users.body, Users.password_hash).where(Users.id == user_id)
@@ -177,7 +145,7 @@ class Queries:
 
     # Lists
 
-    @_on_reader
+    @on_reader
     def companies(self, ids: Iterable[str] | None, limit: int, offset: int) -> Page:
         """Companies, all or those of these ids."""
         query = Companies.select()
@@ -185,13 +153,13 @@ class Queries:
             query = query.where(Companies.id.in_(list(ids)))
         return self._page(query, Companies, limit, offset)
 
-    @_on_reader
+    @on_reader
     def agents(self, company_id: str, limit: int, offset: int) -> Page:
         """A company's agents without those that were deleted."""
         query = Agents.select().where(Agents.company_id == company_id, Agents.status != "terminated")
         return self._page(query, Agents, limit, offset)
 
-    @_on_reader
+    @on_reader
     def tasks(self, company_id: str, wanted: TaskFilter, limit: int, offset: int) -> Page:
         """A company's tasks."""
         query = Tasks.select().where(Tasks.company_id == company_id)
@@ -210,30 +178,30 @@ class Queries:
             query = query.where(peewee.fn.instr(Tasks.words, word.casefold()) > 0)
         return self._page(query, Tasks, limit, offset)
 
-    @_on_reader
+    @on_reader
     def comments(self, task_id: str, limit: int, offset: int) -> Page:
         """What was said on a task, oldest first."""
         return self._page(Comments.select().where(Comments.task_id == task_id), Comments, limit, offset)
 
-    @_on_reader
+    @on_reader
     def runs(self, agent_id: str, limit: int, offset: int, before: int | None) -> Page:
         """An agent's runs, newest first."""
         query = Runs.select().where(Runs.agent_id == agent_id)
         return self._newest(query, Runs, Runs.body, limit=limit, offset=offset, before=before)
 
-    @_on_reader
+    @on_reader
     def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
         """A company's approvals."""
         query = Approvals.select().where(Approvals.company_id == company_id, Approvals.status.in_(statuses))
         return self._page(query, Approvals, limit, offset)
 
-    @_on_reader
+    @on_reader
     def activity(self, company_id: str, limit: int, offset: int, before: int | None) -> Page:
         """The activity feed, newest first."""
         query = Events.select().where(Events.company_id == company_id, Events.type == Activity.type)
         return self._newest(query, Events, Events.data, limit=limit, offset=offset, before=before)
 
-    @_on_reader
+    @on_reader
     def run(self, run_id: str) -> bytes | None:
         """One run."""
         row = self._first(Runs.select(Runs.body).where(Runs.id == run_id))
@@ -241,12 +209,12 @@ class Queries:
 
     # The work loop
 
-    @_on_reader
+    @on_reader
     def inbox(self, agent_id: str) -> list[bytes]:
         """An agent's unfinished tasks in the order in which it takes them."""
         return self._column(self._inbox(agent_id).select(Tasks.body))
 
-    @_on_reader
+    @on_reader
     def ready_tasks(self, agent_id: str, now: Instant, limit: int) -> list[str]:
         """The tasks that an agent could take now, first ones first."""
         query = (
@@ -260,19 +228,19 @@ class Queries:
         )
         return self._column(query)
 
-    @_on_reader
+    @on_reader
     def open_tasks_of(self, agent_id: str) -> list[str]:
         """All unfinished tasks that are assigned to an agent."""
         return self._column(self._inbox(agent_id))
 
-    @_on_reader
+    @on_reader
     def agent_ids(self, company_id: str) -> list[str]:
         """A company's agents, without those that were deleted."""
         return self._column(
             Agents.select(Agents.id).where(Agents.company_id == company_id, Agents.status != "terminated")
         )
 
-    @_on_reader
+    @on_reader
     def agent_names(self, company_id: str) -> list[tuple[str, str]]:
         """(name, id) of a company's agents."""
         query = Agents.select(Agents.name, Agents.id).where(
@@ -280,29 +248,29 @@ class Queries:
         )
         return list(query.tuples().execute(self._readers.database))
 
-    @_on_reader
+    @on_reader
     def unfinished_runs(self, agent_id: str) -> list[bytes]:
         """Runs of an agent whose end was not recorded."""
         return self._column(Runs.select(Runs.body).where(Runs.agent_id == agent_id, Runs.ended_at.is_null()))
 
-    @_on_reader
+    @on_reader
     def agent_secrets(self, agent_id: str) -> str | None:
         """The sealed secrets of an agent's configuration."""
         row = self._first(AgentSecrets.select(AgentSecrets.sealed).where(AgentSecrets.agent_id == agent_id))
         return row[0] if row else None
 
-    @_on_reader
+    @on_reader
     def waiting_for(self, blocker_id: str, *, also_done: bool = False) -> list[str]:
         """Tasks that this one blocks; with `also_done` those that it has blocked, too."""
         named = Blockers.select(Blockers.task_id).where(Blockers.blocker_id == blocker_id)
         return self._column(named if also_done else named.where(Blockers.is_open))
 
-    @_on_reader
+    @on_reader
     def open_blockers(self, task_id: str) -> list[str]:
         """What a task still waits for."""
         return self._column(Blockers.select(Blockers.blocker_id).where(Blockers.task_id == task_id, Blockers.is_open))
 
-    @_on_reader
+    @on_reader
     def bodies(self, kind: str, ids: Iterable[str]) -> list[bytes]:
         """The snapshots of these, those that exist, in the order of their creation."""
         table = {"task_lock": Tasks, "agent": Agents}[kind]
@@ -310,7 +278,7 @@ class Queries:
 
     # Events and answers
 
-    @_on_reader
+    @on_reader
     def events_after(self, seq: int, until: int, limit: int) -> list[Published]:
         """The log from after `seq` to `until`."""
         query = (
@@ -321,14 +289,14 @@ class Queries:
         )
         return [Published(*row) for row in query.tuples().execute(self._readers.database)]
 
-    @_on_reader
+    @on_reader
     def event_range(self) -> tuple[int, int]:
         """The oldest event that is kept, and the newest that ever was."""
         oldest = self._readers.rows("SELECT min(seq) FROM events")[0][0] or 0
         newest = self._readers.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         return oldest, newest[0][0] if newest else 0
 
-    @_on_reader
+    @on_reader
     def answer(self, caller: str, key: str, since: Instant) -> Answer | None:
         """The first answer to an idempotency key, if it is younger than `since`."""
         query = Answers.select().where(Answers.caller == caller, Answers.key == key, Answers.created_at > since)
@@ -336,7 +304,7 @@ class Queries:
             return msgspec.convert({**row, "body": bytes(row["body"])}, Answer)
         return None
 
-    @_on_reader
+    @on_reader
     def counts(self, midnight: Instant) -> Counts:
         """The figures of the whole server; runs since `midnight`."""
         ((agents, tasks, runs),) = self._readers.rows(
@@ -347,7 +315,7 @@ class Queries:
         )
         return Counts(agents, tasks, runs)
 
-    @_on_reader
+    @on_reader
     def answers_at_all(self) -> bool:
         """Whether the store can be read."""
         return bool(self._readers.rows("SELECT 1"))
@@ -361,31 +329,3 @@ class Queries:
             .where(Tasks.assignee_id == agent_id, UNFINISHED)
             .order_by(Tasks.rank, Tasks.due_at.asc(nulls="last"), Tasks.seq)
         )
-
-    def _column(self, query: Any) -> list[Any]:
-        return [row[0] for row in query.tuples().execute(self._readers.database)]
-
-    def _first(self, query: Any) -> Any:
-        for row in query.limit(1).tuples().execute(self._readers.database):
-            return row
-        return None
-
-    def _page(self, query: Any, table: Any, limit: int, offset: int) -> Page:
-        database = self._readers.database
-        # One transaction, so that the count and the rows tell of the same moment.
-        with database.atomic():
-            total = query.count(database)
-            chosen = query.select(table.body).order_by(table.seq).limit(limit).offset(offset)
-            return Page(self._column(chosen), total)
-
-    def _newest(self, query: Any, table: Any, body: Any, *, limit: int, offset: int, before: int | None) -> Page:
-        """A page read newest first; `before` is the place at which the page before it ended, as rows come in on top."""
-        database = self._readers.database
-        with database.atomic():
-            total = query.count(database)
-            if before is not None:
-                query = query.where(table.seq < before)
-            chosen = query.select(table.seq, body).order_by(table.seq.desc()).limit(limit + 1).offset(offset)
-            rows = list(chosen.tuples().execute(database))
-        older = rows[limit - 1][0] if len(rows) > limit else None
-        return Page([row[1] for row in rows[:limit]], total, older)
