@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import platformdirs
 
 from opencognit import __version__
 from opencognit.domain.errors import DomainError
+from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.log_output import log_to_stderr
 from opencognit.settings import Settings, SettingsError
@@ -42,7 +44,7 @@ def serve(host: str | None, port: int | None, data: Path | None, config: Path | 
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     log_to_stderr()
-    _run(_serve(settings, data or Path(platformdirs.user_data_dir("opencognit", appauthor=False))))
+    _run(_serve(settings, data or _default_data()))
 
 
 @main.command()
@@ -54,6 +56,37 @@ def demo(data: Path | None, keep: bool) -> None:
 
     if not _run(run_demo(data, keep=keep)):
         sys.exit(1)
+
+
+@main.command("dry-run")
+@click.option("--data", type=DataFolder, help="The data folder; it is copied, and a server may go on working in it.")
+@click.option("--company", help="Its id or name, if there are several.")
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How long it runs on.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another one, another course of things.")
+@click.option("--failing", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="The share that fails.")
+@click.option("--cents", type=click.FloatRange(0, 10**6), default=10, show_default=True, help="Cost of an attempt.")
+@click.option("--minutes", type=click.FloatRange(0, 1440), default=10, show_default=True, help="Length of an attempt.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="The server's settings.")
+def dry_run(
+    *, data: Path | None, company: str | None, config: Path | None, as_json: bool, cents: float, **assumed: Any
+) -> None:
+    """See what a company would do in the next days: a copy of it, offline, in seconds, with scripted work."""
+    from opencognit.dry_run import Assumptions, dry_run, print_report
+
+    assumptions = Assumptions(cents=Decimal(str(cents)), **assumed)
+    try:
+        report = dry_run(data or _default_data(), company, assumptions, settings=Settings.load(config))
+    except (SettingsError, DomainError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(encode(report).decode())
+    else:
+        print_report(report)
+
+
+def _default_data() -> Path:
+    return Path(platformdirs.user_data_dir("opencognit", appauthor=False))
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

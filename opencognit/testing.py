@@ -26,10 +26,17 @@ class ManualClock:
 
     Args:
         start: where it stands first.
+        settle: awaited after each timer, before the next; by default the loop runs a little. See `simulation.py`.
     """
 
-    def __init__(self, start: datetime = datetime(2026, 4, 5, 10, tzinfo=UTC)) -> None:
+    def __init__(
+        self,
+        start: datetime = datetime(2026, 4, 5, 10, tzinfo=UTC),
+        *,
+        settle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._now = instant(start)
+        self._settle = settle or _a_little
         self._order = itertools.count()
         self._due: list[tuple[Instant, int, _ManualTimer]] = []
 
@@ -46,8 +53,18 @@ class ManualClock:
             heapq.heappush(self._due, (when, next(self._order), timer))
         return timer
 
+    async def sleep(self, seconds: Seconds) -> None:
+        """Sleep by this clock: until it has been moved so far."""
+        woken = asyncio.Event()
+        timer = self.call_at(after(self._now, seconds), woken.set)
+        try:
+            await woken.wait()
+        finally:
+            timer.cancel()
+
     async def advance(self, seconds: Seconds) -> None:
         """Move the clock on, timer by timer, each at its own time; the loop runs a little after each."""
+        await self._settle()
         end = after(self._now, seconds)
         while self._due and self._due[0][0] <= end:
             when, _, timer = heapq.heappop(self._due)
@@ -55,14 +72,14 @@ class ManualClock:
                 continue
             self._now = max(when, self._now)
             timer.fire()
-            await self._let_others_run()
+            await self._settle()
         self._now = end
-        await self._let_others_run()
+        await self._settle()
 
-    @staticmethod
-    async def _let_others_run() -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
+
+async def _a_little() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 class _ManualTimer:

@@ -1,7 +1,6 @@
 """The store as the runtime sees it: commit a unit, and ask."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -13,7 +12,7 @@ from opencognit.domain.events import Published
 from opencognit.domain.records import Unit
 from opencognit.store.database import Readers, open_database
 from opencognit.store.queries import Queries
-from opencognit.store.writer import Flush, SnapshotWriter, Waiting
+from opencognit.store.writer import Flush, Line, SnapshotWriter
 
 
 class Store:
@@ -23,7 +22,7 @@ class Store:
         queries: every question that can be asked.
     """
 
-    def __init__(self, readers: Readers, writer: "pykka.ActorRef[SnapshotWriter]", waiting: deque[Waiting]) -> None:
+    def __init__(self, readers: Readers, writer: "pykka.ActorRef[SnapshotWriter]", waiting: Line) -> None:
         self.queries = Queries(readers)
         self._readers = readers
         self._writer = writer
@@ -45,7 +44,7 @@ class Store:
         """
         loop = asyncio.get_running_loop()
         database = await asyncio.to_thread(open_database, path, allow_old_sqlite=allow_old_sqlite)
-        waiting: deque[Waiting] = deque()
+        waiting = Line()
         writer = SnapshotWriter.start(database, loop, waiting, publish)
         return cls(Readers(path), writer, waiting)
 
@@ -67,6 +66,10 @@ class Store:
         if len(self._waiting) == 1:
             self._writer.tell(Flush())
         return future
+
+    def is_quiet(self) -> bool:
+        """Whether nothing that was handed in is still to be written."""
+        return self._waiting.is_quiet()
 
     async def close(self) -> None:
         """Commit what waits, then close all connections."""

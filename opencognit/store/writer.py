@@ -39,6 +39,22 @@ Waiting = tuple[Unit, "asyncio.Future[None]"]
 Outcome = DomainError | None
 
 
+class Line(deque[Waiting]):
+    """The units that wait for the writer, each with the future that waits for it.
+
+    Attributes:
+        taken: how many the writer has ever taken.
+        settled: of how many the outcome was told.
+    """
+
+    taken = 0
+    settled = 0
+
+    def is_quiet(self) -> bool:
+        """Whether nothing waits and nothing is being written. Asked on the loop's thread."""
+        return not self and self.taken == self.settled
+
+
 class Flush:
     """Told to the writer when something waits."""
 
@@ -62,7 +78,7 @@ class SnapshotWriter(pykka.ThreadingActor):
         self,
         database: peewee.SqliteDatabase,
         loop: asyncio.AbstractEventLoop,
-        waiting: deque[Waiting],
+        waiting: Line,
         publish: Callable[[Sequence[Published]], None],
     ) -> None:
         super().__init__()
@@ -91,11 +107,14 @@ class SnapshotWriter(pykka.ThreadingActor):
         if not isinstance(message, Flush):
             raise TypeError(f"The writer is told Flush, not {message!r}")
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            size = min(BATCH, len(self._waiting))
+            self._waiting.taken += size
+            batch = [self._waiting.popleft() for _ in range(size)]
             outcomes, published = self._commit_together([unit for unit, _ in batch])
             self._loop.call_soon_threadsafe(self._settle, batch, outcomes, published)
 
     def _settle(self, batch: list[Waiting], outcomes: list[Outcome], published: list[Published]) -> None:
+        self._waiting.settled += len(batch)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if future.done():
                 continue

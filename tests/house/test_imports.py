@@ -29,11 +29,16 @@ MAY_IMPORT = {
         *("actors.event_hub", "providers.exchange", "security.secrets"),
     ),
     "testing": ("domain", "clock", "providers.port"),
+    "simulation": ("clock", "providers.port", "runtime", "settings", "store.store", "testing"),
+    "dry_run": (
+        *("domain", "providers.port", "runtime", "settings", "simulation", "testing"),
+        *("store.copying", "store.queries"),
+    ),
     "blocking": ("domain", "runtime", "http.server"),
     "demo_company": ("domain",),
     "demo_view": ("domain", "demo_company"),
     "demo": ("domain", "settings", "runtime", "http.server", "demo_company", "demo_view"),
-    "cli": ("domain", "settings", "log_output", "runtime", "http.server", "demo", ""),
+    "cli": ("domain", "settings", "log_output", "runtime", "http.server", "demo", "dry_run", ""),
     "__main__": ("cli",),
     "": ("domain", "settings", "runtime", "blocking", "actors"),
 }
