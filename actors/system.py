@@ -6,7 +6,8 @@ here runs on one event loop; `Runtime` offers it to other threads.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -239,6 +240,20 @@ class ActorSystem:
             await woken
         finally:
             timer.cancel()
+
+    @asynccontextmanager
+    async def time_limit(self, seconds: float) -> AsyncIterator[None]:
+        """Like `asyncio.timeout`, by the injected clock.
+
+        Raises:
+            TimeoutError: the block took longer.
+        """
+        async with asyncio.timeout(None) as timeout:
+            timer = self.clock.call_at(after(self.clock.now(), seconds), lambda: timeout.reschedule(self._loop.time()))
+            try:
+                yield
+            finally:
+                timer.cancel()
 
     def _sweep(self) -> None:
         self.generation += 1

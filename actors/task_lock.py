@@ -170,7 +170,11 @@ class TaskLock(TaskDetails):
         verb, text = ("task.force_released", "was taken back") if forced else ("task.released", "was given back")
         activity = self.entry(task.company_id, verb, f"The task “{task.title}” {text} as {status}")
         self._tell_lock_lost(task)
-        return await self._change(task, freed, activity)
+        freed = await self._change(task, freed, activity)
+        if forced:
+            # A holder that puts it down knows why; the board wants it to be worked on.
+            self._wake_assignee(RunSource.AUTOMATION)
+        return freed
 
     async def serve_queue(self, _message: ServeQueue) -> None:
         """The lock is free: give it to whoever has waited longest."""

@@ -140,7 +140,7 @@ class WorkCycle:
     async def _provide(self, run: Run, tools: RunTools) -> Outcome:
         order, provider = await work_order(self._system, run)
         try:
-            async with asyncio.timeout(order.time_limit):
+            async with self._system.time_limit(order.time_limit):
                 outcome = await provider.work(order, tools)
         except ProviderFailed as error:
             await tools.book(error.partial)

@@ -439,6 +439,27 @@ async def test_what_another_holds_is_left_to_it(
     assert [order.task_id for order in worker.orders] == [mine["id"]]
 
 
+async def test_what_the_board_takes_back_from_a_program_outside_the_agent_does_itself(
+    owner: Api, company: Json, agent: Json, follower: Follower
+) -> None:
+    task = await owner.task(company)
+    await owner.make(f"/api/aufgaben/{task['id']}/checkout", {"expertId": agent["id"], "runId": "outside"})
+    await owner.make(f"/api/aufgaben/{task['id']}/release")
+    await follower.until("task_completed", taskId=task["id"])
+
+
+async def test_what_an_agent_itself_puts_down_does_not_wake_it(
+    owner: Api, company: Json, agent: Json, runtime: Runtime
+) -> None:
+    task = await owner.task(company)
+    itself = await owner.agent_api(agent)
+    await itself.make(f"/api/aufgaben/{task['id']}/checkout", {"expertId": agent["id"], "runId": "outside"})
+    await itself.make(f"/api/aufgaben/{task['id']}/release")
+    # Behind a wake-up in the agent's mailbox, had there been one.
+    await owner.patch(f"/api/experten/{agent['id']}", {"name": "Renamed"})
+    assert runtime.system.runs.of_agent(agent["id"]) is None
+
+
 class TestShare:
     @pytest.fixture
     def settings(self) -> Settings:

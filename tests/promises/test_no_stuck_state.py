@@ -6,6 +6,7 @@ providers ends the same for the same seed.
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -227,13 +228,19 @@ class Life(RuleBasedStateMachine):
             assert self.runtime.system.runs.all() == []
             await self.close()
 
-        self.run(let_all_come_to_an_end())
-        self.runner.close()
-        self.folder.cleanup()
+        try:
+            self.run(let_all_come_to_an_end())
+        finally:
+            self.runner.close()
+            self.folder.cleanup()
 
 
 TestLife = Life.TestCase
-TestLife.settings = hypothesis.settings(max_examples=40, stateful_step_count=30, deadline=None)
+# The same lives each time; `make nightly` looks at others, and more of them.
+LIVES = os.environ.get("LIVES")
+TestLife.settings = hypothesis.settings(
+    max_examples=int(LIVES or 40), stateful_step_count=30, deadline=None, derandomize=LIVES is None
+)
 
 
 def a_month(seed: int) -> tuple[dict[str, int], dict[str, int], str]:
