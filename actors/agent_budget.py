@@ -143,11 +143,12 @@ class AgentBudget(AgentProfile):
         agent = rolled(self.state, month_of(self.now(), where))
         reached = await self._reached(agent, where)
         is_held = agent.paused_by is PauseReason.BUDGET
-        agent, levels = warned(agent, used_up=is_held and reached is not None)
-        events = self._warnings(agent, levels, paused=reached is not None)
         if reached is not None and not is_held:
-            await self._pause_for(await self.persist(agent, *events), *reached)
-        elif reached is not None:
+            await self._pause_for(agent, *reached)
+            return
+        agent, levels = warned(agent)
+        events = self._warnings(agent, levels, paused=reached is not None)
+        if reached is not None:
             await self.persist(replace(agent, last_error=reached[0], resumes_at=reached[1]), *events)
         elif is_held and agent.resumes_at is not None and agent.resumes_at <= self.now():
             activity = self.entry(agent.company_id, "agent.resumed", f"{agent.name} may spend again")
@@ -192,13 +193,15 @@ class AgentBudget(AgentProfile):
         """Stop for a limit, unless the agent is stopped already."""
         if agent.status not in (AgentStatus.IDLE, AgentStatus.RUNNING):
             return
-        if used_up:
-            agent, levels = warned(agent, used_up=True)
-            await self.persist(agent, *self._warnings(agent, levels, paused=True))
+        agent, levels = warned(agent, used_up=used_up)
         activity = self.entry(agent.company_id, "agent.paused", f"{agent.name} was paused. {why}")
         await self._become(
             AgentStatus.PAUSED,
+            *self._warnings(agent, levels, paused=True),
             activity,
+            budget_month=agent.budget_month,
+            spent_cents=agent.spent_cents,
+            warned_percent=agent.warned_percent,
             paused_by=PauseReason.BUDGET,
             last_error=why,
             resumes_at=until,
