@@ -142,7 +142,7 @@ class AgentBudget(AgentProfile):
         where = await self._zone()
         agent = rolled(self.state, month_of(self.now(), where))
         reached = await self._reached(agent, where)
-        is_held = agent.paused_by is PauseReason.BUDGET
+        is_held = agent.status is AgentStatus.PAUSED and agent.paused_by is PauseReason.BUDGET
         if reached is not None and not is_held:
             await self._pause_for(agent, *reached)
             return
@@ -159,7 +159,7 @@ class AgentBudget(AgentProfile):
             )
             self.tell_self(Wake(source=RunSource.AUTOMATION))
         else:
-            await self.persist(agent, *events)
+            await self.persist(agent if is_held else replace(agent, resumes_at=None), *events)
         self._arm()
 
     async def roll_month(self, _message: RollMonth) -> None:

@@ -106,9 +106,7 @@ class Company(CompanyBudget):
         self.arm_month()
         if company.status is not before.status:
             await self.follow_status(company)
-        if "budget_cents" in changes:
-            await self.budget_changed(company)
-        return company
+        return await self.budget_changed(company) if "budget_cents" in changes else company
 
     def _with_budget(self, company: State, changes: Mapping[str, Any]) -> State:
         """What the changes mean for who has paused it, and for the month."""

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from opencognit.domain.budget import Ledger, Reservation, ReserveBudget, SettleCost
+from opencognit.domain.company import UpdateCompany
+from opencognit.domain.kinds import AGENT, COMPANY
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
@@ -311,6 +314,19 @@ class TestCompanysBudget:
         assert answer.json["details"][0]["feld"] == "zeitzone"
 
 
+def dead_call(agent_id: str) -> Reservation:
+    """What a call of a run that is dead has reserved."""
+    return Reservation(
+        id="call",
+        agent_id=agent_id,
+        run_id="dead",
+        task_id=None,
+        cost_cents=Decimal(7),
+        usage=TokenUsage(),
+        model=None,
+    )
+
+
 class TestDowntime:
     async def test_a_month_that_ended_while_the_server_was_down_is_over_after_it(
         self, tmp_path: Path, worker: ScriptedProvider, spender: Spender
@@ -332,6 +348,58 @@ class TestDowntime:
             found = await runtime.company(company.id)
             assert found is not None
             assert (found.spent_cents, found.budget_month) == (10, "2026-05")
+
+    @pytest.mark.parametrize(("agent_holds", "spent"), [(True, 7), (False, 0)])
+    async def test_what_a_dead_run_has_reserved_is_settled_in_both_ledgers(
+        self, tmp_path: Path, *, agent_holds: bool, spent: int
+    ) -> None:
+        """Without the agent's reservation the call was never made: it comes second."""
+        async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime:
+            company = await runtime.create_company(name="Acme", budget_cents=10)
+            agent = await runtime.create_agent(company.id, name="A", role="R")
+            held = dead_call(agent.id)
+            await runtime.ask(COMPANY, company.id, ReserveBudget(reservation=held))
+            if agent_holds:
+                await runtime.ask(AGENT, agent.id, ReserveBudget(reservation=held))
+        async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime, asyncio.timeout(5):
+            ledgers: list[Any] = [held]
+            while not all(isinstance(one, Ledger) and not one.reservations for one in ledgers):
+                await asyncio.sleep(0.01)
+                ledgers = [await runtime.company(company.id), await runtime.agent(agent.id)]
+        assert [(one.spent_cents, one.reserved_cents) for one in ledgers] == [(spent, 0), (spent, 0)]
+
+    async def test_what_the_agent_has_booked_reaches_the_company(self, tmp_path: Path) -> None:
+        async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime:
+            company = await runtime.create_company(name="Acme", budget_cents=10)
+            agent = await runtime.create_agent(company.id, name="A", role="R")
+            held = dead_call(agent.id)
+            for kind, one in ((COMPANY, company.id), (AGENT, agent.id)):
+                await runtime.ask(kind, one, ReserveBudget(reservation=held))
+            await runtime.ask(AGENT, agent.id, SettleCost(reservation_id="call", cost_cents=Decimal(3)))
+        async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime, asyncio.timeout(5):
+            found = await runtime.company(company.id)
+            while found is None or found.reservations:
+                await asyncio.sleep(0.01)
+                found = await runtime.company(company.id)
+        assert (found.spent_cents, found.reserved_cents) == (3, 0)
+
+    async def test_a_time_zone_further_west_gives_no_budget_twice(
+        self, tmp_path: Path, worker: ScriptedProvider, spender: Spender
+    ) -> None:
+        clock = ManualClock(datetime(2026, 4, 30, 12, tzinfo=UTC))
+        options: Any = {"settings": quick_settings(), "clock": clock, "providers": {"scripted": worker}}
+        async with Runtime(tmp_path / "own", **options) as runtime:
+            company = await runtime.create_company(name="A", budget_cents=15, time_zone="Pacific/Kiritimati")
+            agent = await runtime.create_agent(company.id, name="A", role="R", adapter="scripted")
+            task = await runtime.create_task(company.id, title="T", assignee_id=agent.id)
+            await runtime.finished(task.id, within=5)
+            await runtime.ask(COMPANY, company.id, UpdateCompany(time_zone="UTC"))
+            rolled = asyncio.ensure_future(anext(runtime.system.watch(kind="company")))
+            await asyncio.sleep(0)
+            await clock.advance(13 * HOUR)
+            found: Any = (await asyncio.wait_for(rolled, 5)).state
+        assert (found.budget_month, found.spent_cents) == ("2026-05", 10)
+        assert found.month_ends_at == "2026-06-01T00:00:00.000Z"
 
 
 class TestOutcomes:
@@ -377,6 +445,20 @@ class TestOutcomes:
         agent = await hired(owner, company)
         await owner.task(company, zugewiesenAn=agent["id"])
         assert ((await run_ends(follower))["status"], spender.made) == ("failed", 0)
+
+    @pytest.mark.parametrize("cost", ["NaN", "-1", "1e30"])
+    async def test_a_cost_that_cannot_be_never_enters_with_an_answer(
+        self, owner: Api, follower: Follower, worker: ScriptedProvider, cost: str
+    ) -> None:
+        async def script(order: WorkOrder, toolbox: Toolbox) -> Outcome:
+            return Outcome(result="done", cost_cents=Decimal(cost))
+
+        worker.script = script
+        company = await owner.company()
+        agent = await hired(owner, company)
+        await owner.task(company, zugewiesenAn=agent["id"])
+        assert (await run_ends(follower))["status"] == "failed"
+        assert [(await now(owner, one))["verbrauchtMonatCent"] for one in (agent, company)] == [0, 0]
 
     async def test_a_call_that_is_cut_off_counts_as_spent_at_its_most(
         self, owner: Api, follower: Follower, spender: Spender
@@ -452,8 +534,8 @@ class TestWarnings:
         agent = await hired(owner, company)
         await owner.task(company, zugewiesenAn=agent["id"])
         await run_ends(follower)
-        await patched(owner, company, budgetMonatCent=9)
-        company = await now(owner, company)
+        company = await patched(owner, company, budgetMonatCent=9)
+        assert company == await now(owner, company)
         assert (company["status"], company["pausiertVon"]) == ("paused", "budget")
 
 
