@@ -1,20 +1,22 @@
-"""The `Agent`: its heartbeat timer, which run it is in, and what that has cost. Its profile is in `agent_profile.py`.
+"""The `Agent`: its heartbeat timer, and which run it is in.
+
+Its profile is in `agent_profile.py`, what it may spend in `agent_budget.py`.
 
 The work itself is no handler: it is a heartbeat (`work_cycle.py`), a task beside the mailbox that asks this actor for
 the next task and reports each run's end. Wake-ups while one is under way are remembered and coalesced.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 from typing_extensions import override
 
-from opencognit.actors.agent_profile import AgentProfile
+from opencognit.actors.agent_budget import AgentBudget
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
     AgentStatus,
-    BookCost,
     CreateAgent,
     DeleteAgent,
     EndRun,
@@ -32,13 +34,21 @@ from opencognit.domain.agent import (
 from opencognit.domain.agent import (
     Agent as State,
 )
+from opencognit.domain.budget import (
+    PauseReason,
+    ReportCostlyRun,
+    ReserveBudget,
+    ReviewBudget,
+    RollMonth,
+    SettleCost,
+)
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.errors import DomainError, Unavailable
-from opencognit.domain.events import CostBooked, RunFinished, RunStarted
+from opencognit.domain.events import RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import decode
-from opencognit.domain.records import MICRO, Cost
+from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack
 
@@ -57,14 +67,18 @@ AgentMessage = (
     | TakeTask
     | EndRun
     | LockLost
-    | BookCost
+    | ReserveBudget
+    | SettleCost
+    | ReviewBudget
+    | RollMonth
+    | ReportCostlyRun
 )
 
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
 
 
-class Agent(AgentProfile):
+class Agent(AgentBudget):
     """One agent."""
 
     kind = AGENT
@@ -137,7 +151,7 @@ class Agent(AgentProfile):
 
         The run is recorded before the lock is asked for, so that after a crash between the two the agent knows of it.
         """
-        if not await self._may_work():
+        if not await self._may_work() or await self.is_held_back():
             return None
         for task_id in await self.system.store.queries.ready_tasks(self.id, self.now(), CANDIDATES):
             task = await self.system.state(TASK_LOCK, task_id)
@@ -176,6 +190,8 @@ class Agent(AgentProfile):
             run, parts = (run, [run, RunFinished.of(run)]) if recorded.ended_at is None else (recorded, [])
         status = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
         last_error = run.error if run.status in (RunStatus.FAILED, RunStatus.TIMED_OUT) else None
+        if agent.paused_by is PauseReason.BUDGET:
+            last_error = agent.last_error
         return await self._become(status, *parts, current_task_id=None, last_error=last_error)
 
     async def lock_lost(self, message: LockLost) -> None:
@@ -188,41 +204,12 @@ class Agent(AgentProfile):
         """Mend what an earlier process, or a crash of this actor, left behind; then go on."""
         if self.state is None or self.system.runs.of_agent(self.id) is not None:
             return
+        await self.settle_orphans()
         await self._end_orphans("The server stopped during this run")
         if self.existing().status is AgentStatus.TERMINATED:
             await self._unassign_all()
         else:
             await self._begin(RunSource.AUTOMATION)
-
-    async def book_cost(self, message: BookCost) -> State:
-        """Book what a call has cost; the ledger counts whole micro-cents."""
-        agent, now = self._this_month(self.existing()), self.now()
-        spent = agent.spent_cents + message.cost_cents
-        cost = Cost(
-            id=self.new_id(),
-            company_id=agent.company_id,
-            agent_id=self.id,
-            task_id=message.task_id,
-            run_id=message.run_id,
-            model=message.model,
-            usage=message.usage,
-            micro_cents=int(message.cost_cents * MICRO),
-            estimated=message.estimated,
-            created_at=now,
-        )
-        booked = CostBooked(
-            company_id=agent.company_id,
-            agent_id=self.id,
-            task_id=message.task_id,
-            model=message.model,
-            input_tokens=message.usage.input_tokens
-            + message.usage.cache_read_tokens
-            + message.usage.cache_write_tokens,
-            output_tokens=message.usage.output_tokens,
-            cost_cents=message.cost_cents,
-            spent_cents=spent,
-        )
-        return await self.persist(replace(agent, spent_cents=spent), cost, booked)
 
     # Below: what the handlers share
 
@@ -231,7 +218,8 @@ class Agent(AgentProfile):
         for body in await self.system.store.queries.unfinished_runs(self.id):
             run = decode(body, Run)
             await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
-            ended = replace(run, status=RunStatus.FAILED, error=why, ended_at=self.now())
+            cost = Decimal(await self.system.store.queries.cost_of_run(run.id)) / MICRO
+            ended = replace(run, status=RunStatus.FAILED, error=why, cost_cents=cost, ended_at=self.now())
             await self.append(ended, RunFinished.of(ended))
         agent = self.existing()
         if agent.current_task_id is not None or agent.status is AgentStatus.RUNNING:

@@ -1,12 +1,10 @@
 """An agent as the board sees and changes it: hired, changed, taught, paused, let go. Its work is in `agent.py`."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
-from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.domain.agent import (
@@ -24,6 +22,7 @@ from opencognit.domain.agent import (
     Wake,
     step,
 )
+from opencognit.domain.budget import PauseReason, ReviewBudget
 from opencognit.domain.errors import DependencyCycle, Duplicate, NotFound, ValidationFailed
 from opencognit.domain.events import AgentDeleted, AgentStatusChanged
 from opencognit.domain.instants import after
@@ -89,8 +88,13 @@ class AgentProfile(PersistentActor[Agent]):
         if {"heartbeat_on", "heartbeat_interval"} & changes.keys():
             agent = self._with_timer(agent)
         activity = self.entry(agent.company_id, "agent.updated", f"Changed {agent.name}")
+        spends_anew = bool({"budget_cents", "limits"} & changes.keys())
+        if spends_anew and agent.paused_by is PauseReason.BUDGET:
+            agent = replace(agent, resumes_at=self.now())
         agent = await self.persist(agent, activity, *parts)
         self._arm()
+        if spends_anew:
+            self.tell_self(ReviewBudget())
         if agent.adapter is not None and before.adapter is None:
             self.tell_self(Wake(source=RunSource.ASSIGNMENT))
         return agent
@@ -108,6 +112,7 @@ class AgentProfile(PersistentActor[Agent]):
             reply=done,
             heartbeat_on=False,
             next_heartbeat=None,
+            resumes_at=None,
             current_task_id=None,
         )
         self.cancel_reminders()
@@ -144,40 +149,33 @@ class AgentProfile(PersistentActor[Agent]):
     async def pause_agent(self, _message: PauseAgent) -> Agent:
         """Start nothing new; the step under way may end, then its lock is given back."""
         agent = self._alive()
-        if agent.status is AgentStatus.PAUSED:
+        if agent.status is AgentStatus.PAUSED and agent.paused_by is not PauseReason.BUDGET:
             return agent
         activity = self.entry(agent.company_id, "agent.paused", f"{agent.name} was paused")
-        agent = await self._become(AgentStatus.PAUSED, activity, next_heartbeat=None)
+        agent = await self._become(
+            AgentStatus.PAUSED, activity, next_heartbeat=None, paused_by=PauseReason.BOARD, resumes_at=None
+        )
         self._arm()
         if (heartbeat := self.system.runs.of_agent(self.id)) is not None:
             heartbeat.stop()
         return agent
 
     async def resume_agent(self, _message: ResumeAgent) -> Agent:
-        """Work again, also after an error."""
+        """Work again, also after an error. If a limit is reached still, the agent is paused again."""
         agent = self._alive()
         if agent.status not in (AgentStatus.PAUSED, AgentStatus.ERROR):
             return agent
         activity = self.entry(agent.company_id, "agent.resumed", f"{agent.name} was resumed")
         timer = self._with_timer(agent).next_heartbeat
-        agent = await self._become(AgentStatus.IDLE, activity, last_error=None, next_heartbeat=timer)
+        agent = await self._become(
+            AgentStatus.IDLE, activity, last_error=None, next_heartbeat=timer, paused_by=None, resumes_at=None
+        )
         self._arm()
         # A run that was under way when the agent was paused may still be ending; then the wake-up is remembered.
         self.tell_self(Wake(source=RunSource.MANUAL))
         return agent
 
     # Below: what the handlers share
-
-    @override
-    async def persist(self, state: Agent, *parts: Any, reply: object = None) -> Agent:
-        """Persist, with what was spent in an earlier month left to the ledger."""
-        if self.state is not None and self.state.spent_cents == state.spent_cents:
-            state = self._this_month(state)
-        return await super().persist(state, *parts, reply=reply)
-
-    def _this_month(self, agent: Agent) -> Agent:
-        same_month = agent.updated_at[:7] == self.now()[:7]
-        return agent if same_month else replace(agent, spent_cents=Decimal(0))
 
     def _alive(self) -> Agent:
         agent = self.existing()
@@ -234,3 +232,4 @@ class AgentProfile(PersistentActor[Agent]):
         agent = self.state
         due = agent.next_heartbeat if agent is not None and agent.heartbeat_on else None
         self.remind("heartbeat", due, HeartbeatDue())
+        self.remind("budget", agent.resumes_at if agent is not None else None, ReviewBudget())

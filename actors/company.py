@@ -10,9 +10,18 @@ from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
+from typing_extensions import override
 
-from opencognit.actors.persistent_actor import PersistentActor
-from opencognit.domain.agent import DeleteAgent, Wake
+from opencognit.actors.budget import is_used_up, zone
+from opencognit.actors.company_budget import CompanyBudget
+from opencognit.domain.agent import DeleteAgent
+from opencognit.domain.budget import (
+    PauseReason,
+    ReserveBudget,
+    RollMonth,
+    SettleCost,
+    SettleOrphans,
+)
 from opencognit.domain.caller import CompanyRole, Member
 from opencognit.domain.company import (
     AddMember,
@@ -26,23 +35,40 @@ from opencognit.domain.company import (
 from opencognit.domain.company import (
     Company as State,
 )
-from opencognit.domain.errors import Duplicate, InvalidStatus, NotFound, ValidationFailed
+from opencognit.domain.errors import BudgetExhausted, Duplicate, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.events import TasksUnblocked
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.records import CompanyErased, Membership
-from opencognit.domain.run import RunSource
 from opencognit.domain.task import TaskStatus, Unblock
 from opencognit.domain.wire_names import FIELDS
 
-CompanyMessage = CreateCompany | UpdateCompany | DeleteCompany | AddMember | RemoveMember | ResolveBlocker
+CompanyMessage = (
+    CreateCompany
+    | UpdateCompany
+    | DeleteCompany
+    | AddMember
+    | RemoveMember
+    | ResolveBlocker
+    | ReserveBudget
+    | SettleCost
+    | SettleOrphans
+    | RollMonth
+)
 
 
-class Company(PersistentActor[State]):
+class Company(CompanyBudget):
     """One company."""
 
     kind = COMPANY
     protocol = CompanyMessage
+
+    @override
+    async def activated(self) -> None:
+        """Set the timer; what an earlier process left reserved is settled right after."""
+        self.arm_month()
+        if self.state is not None and self.state.reservations:
+            self.tell_self(SettleOrphans())
 
     # Profile
 
@@ -51,6 +77,7 @@ class Company(PersistentActor[State]):
         if self.state is not None:
             raise Duplicate
         self._check_work_dir(message.work_dir)
+        zone(message.time_zone)
         parts: list[Any] = [self.entry(self.id, "company.created", f"Founded {message.name}")]
         owner = self.asked_by.caller.id
         if owner is not None:
@@ -61,15 +88,37 @@ class Company(PersistentActor[State]):
         return company
 
     async def update_company(self, message: UpdateCompany) -> State:
-        """Change what the message names. Only an active company's agents work."""
+        """Change what the message names. Only an active company's agents work.
+
+        Raises:
+            ValidationFailed: a folder or a time zone cannot be used.
+            BudgetExhausted: it shall work again, but nothing is left of its budget.
+        """
         before = self.existing()
         if message.work_dir is not UNSET:
             self._check_work_dir(message.work_dir)
+        if message.time_zone is not UNSET:
+            zone(message.time_zone)
         changes = {name: value for name, value in asdict(message).items() if value is not UNSET}
+        company = self._with_budget(self.this_month(replace(before, **changes)), changes)
         activity = self.entry(self.id, "company.updated", f"Changed {before.name}", fields=sorted(changes))
-        company = await self.persist(replace(before, **changes), activity)
+        company = await self.persist(company, activity)
+        self.arm_month()
         if company.status is not before.status:
-            await self._follow_status(company)
+            await self.follow_status(company)
+        return await self.budget_changed(company) if "budget_cents" in changes else company
+
+    def _with_budget(self, company: State, changes: Mapping[str, Any]) -> State:
+        """What the changes mean for who has paused it, and for the month."""
+        if "status" in changes:
+            if company.status is CompanyStatus.ACTIVE and is_used_up(company):
+                raise BudgetExhausted
+            board = None if company.status is CompanyStatus.ACTIVE else PauseReason.BOARD
+            company = replace(company, paused_by=board)
+        elif company.paused_by is PauseReason.BUDGET and "budget_cents" in changes and not is_used_up(company):
+            company = replace(company, status=CompanyStatus.ACTIVE, paused_by=None)
+        if company.month_ends_at is not None:
+            company = replace(company, month_ends_at=self.month_end(company))
         return company
 
     async def delete_company(self, _message: DeleteCompany) -> Success:
@@ -156,14 +205,6 @@ class Company(PersistentActor[State]):
             await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))
 
     # Below: what the handlers share
-
-    async def _follow_status(self, company: State) -> None:
-        """Paused: steps under way may end, nothing new starts. Active again: everyone looks at the inbox."""
-        for agent_id in await self.system.store.queries.agent_ids(self.id):
-            if company.status is CompanyStatus.ACTIVE:
-                self.system.tell(AGENT, agent_id, Wake(source=RunSource.AUTOMATION), internal=True)
-            elif (heartbeat := self.system.runs.of_agent(agent_id)) is not None:
-                heartbeat.stop()
 
     def _refuse_losing_the_last_owner(self, user_id: str) -> None:
         members: Mapping[str, CompanyRole] = self.system.directory.members(self.id)

@@ -4,16 +4,19 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from opencognit.domain.agent import BookCost
+from opencognit.actors.metered_call import Spending
 from opencognit.domain.approval import RequestApproval
+from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
+from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import AddComment, CreateTask
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed
+from opencognit.providers.port import MeteredCall, Outcome
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -23,6 +26,9 @@ T = TypeVar("T")
 
 OUTPUT_LIMIT: Final = 100_000
 """Characters of output that are kept with a run; the newest stay."""
+
+USUAL_RUNS: Final = 20
+"""The last ended runs of an agent that say what its runs usually cost."""
 
 
 class Callback:
@@ -55,6 +61,9 @@ class RunTools:
         self._system = system
         self._cycle = cycle
         self._run = run
+        self._spending = Spending(system, run, cycle.origin, count=self._booked)
+        self._usual_cents: Decimal | None = None
+        self._warned = False
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""
@@ -86,34 +95,38 @@ class RunTools:
         return Callback(url, token, answer)
 
     async def metered(self, call: MeteredCall[T]) -> T:
-        """Make a call that costs money, and return its reply; what it used and cost is booked by then."""
-        try:
-            reply, used = await call.make()
-        except ProviderFailed as error:
-            await self.book(error.partial)
-            raise ProviderFailed(str(error), transient=error.transient, retry_after=error.retry_after) from error
-        await self.book(used)
+        """Make a call that costs money when the budgets cover it, and return its reply; it is booked by then."""
+        reply = await self._spending.metered(call)
+        await self._watch_cost()
         return reply
 
     async def book(self, outcome: Outcome) -> None:
         """Book what one call has used and cost; durable on return. Nothing is written where there is nothing."""
-        if not outcome.cost_cents and outcome.usage == TokenUsage():
-            return
-        await self._system.ask(
-            AGENT,
-            self._run.agent_id,
-            BookCost(
-                run_id=self._run.id,
-                task_id=self._run.task_id,
-                model=outcome.model,
-                usage=outcome.usage,
-                cost_cents=outcome.cost_cents,
-                estimated=outcome.cost_estimated,
-            ),
-            origin=self._cycle.origin,
-        )
+        await self._spending.book(outcome)
+        await self._watch_cost()
+
+    def _booked(self, outcome: Outcome) -> None:
         self.usage += outcome.usage
         self.cost_cents += outcome.cost_cents
+
+    async def _watch_cost(self) -> None:
+        """Warn the board, once, when the run costs many times what the agent's runs usually cost."""
+        limits = self._system.limits
+        if self._warned or self.cost_cents <= limits.costly_run_floor_cents:
+            return
+        if self._usual_cents is None:
+            earlier = await self._system.store.queries.costs_of_runs(self._run.agent_id, USUAL_RUNS)
+            self._usual_cents = Decimal(str(median(earlier))) / MICRO if earlier else Decimal(0)
+        if not self._usual_cents or self.cost_cents <= limits.costly_run_factor * self._usual_cents:
+            return
+        self._warned = True
+        report = ReportCostlyRun(
+            run_id=self._run.id,
+            task_id=self._run.task_id,
+            cost_cents=self.cost_cents,
+            usual_cents=self._usual_cents,
+        )
+        self._system.tell(AGENT, self._run.agent_id, report, internal=True)
 
     def progress(self, text: str) -> None:
         """Output as it comes."""

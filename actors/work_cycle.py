@@ -16,7 +16,7 @@ from opencognit.actors.run_tools import RunTools
 from opencognit.actors.work_order import work_order
 from opencognit.domain.agent import Agent, EndRun, HeartbeatEnded, TakeTask
 from opencognit.domain.caller import Caller, CallerKind
-from opencognit.domain.errors import DomainError, Unavailable
+from opencognit.domain.errors import BudgetExhausted, DomainError, Unavailable
 from opencognit.domain.kinds import AGENT, TASK_LOCK, Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
@@ -180,6 +180,10 @@ class WorkCycle:
         if error is None:
             return _outcome(run, work.result(), tools, token)
         run = replace(run, output=tools.output)
+        if isinstance(error, BudgetExhausted):
+            # The task did not fail: it waits for its agent to have money again.
+            put_off = replace(run, status=RunStatus.DEFERRED, error=error.message)
+            return HandIn(run=put_off, lock_token=token, status=TaskStatus.TODO)
         if isinstance(error, TimeoutError):
             return _failed(run, token, "The time limit was reached", RunStatus.TIMED_OUT)
         if isinstance(error, (ProviderFailed, DomainError)):

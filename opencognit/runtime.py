@@ -239,6 +239,8 @@ class Runtime:
             self.system.wake(TASK_LOCK, task_id)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
+        for company_id in await queries.companies_with_month():
+            self.system.wake(COMPANY, company_id)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
 

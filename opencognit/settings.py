@@ -64,6 +64,8 @@ class Work(Section, frozen=True, kw_only=True):
     runs_at_once: Count
     tasks_per_heartbeat: Count
     retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
+    costly_run_factor: Count
+    costly_run_floor_cents: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
 class Actors(Section, frozen=True, kw_only=True):
@@ -139,6 +141,8 @@ class Settings(Section, frozen=True, kw_only=True):
             runs_at_once=self.work.runs_at_once,
             tasks_per_heartbeat=self.work.tasks_per_heartbeat,
             retry_delays=self.work.retry_delays_seconds,
+            costly_run_factor=self.work.costly_run_factor,
+            costly_run_floor_cents=self.work.costly_run_floor_cents,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
             agents_folder=agents_folder,

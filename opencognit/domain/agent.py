@@ -1,17 +1,16 @@
 """An agent: a member of staff that works on its own when its heartbeat comes."""
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from opencognit.domain.company import Cents
+from opencognit.domain.budget import Cents, Ledger, SpendingLimit, SpendingLimits
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
-from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
-from opencognit.domain.run import Run, RunSource, TokenUsage
+from opencognit.domain.message import Id, Message, Name, Success, Text
+from opencognit.domain.run import Run, RunSource
 from opencognit.domain.wire_names import FIELDS
 
 Interval = Annotated[int, msgspec.Meta(ge=5, le=366 * 24 * 3600)]
@@ -61,7 +60,7 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     proficiency: int | None = None
 
 
-class Agent(Entity, frozen=True, kw_only=True):
+class Agent(Ledger, frozen=True, kw_only=True):
     """An agent as clients see it. Secrets in `adapter_config` are masked here; the real ones lie apart, encrypted."""
 
     company_id: str
@@ -76,9 +75,9 @@ class Agent(Entity, frozen=True, kw_only=True):
     adapter_config: dict[str, Any] = {}
     avatar: str | None = None
     avatar_colour: str | None = None
-    budget_cents: int = 0
-    spent_cents: Decimal = Decimal(0)
-    reserved_cents: Decimal = Decimal(0)
+    limits: tuple[SpendingLimit, ...] = ()
+    resumes_at: Instant | None = None
+    """When an agent that a limit has stopped may work again."""
     heartbeat_on: bool = False
     heartbeat_interval: int = 300
     last_heartbeat: Instant | None = None
@@ -103,6 +102,7 @@ class CreateAgent(Message[Agent], frozen=True, kw_only=True):
     avatar: Name | None = None
     avatar_colour: Name | None = None
     budget_cents: Cents = 0
+    limits: SpendingLimits = ()
     heartbeat_on: bool = False
     heartbeat_interval: Interval = 300
     is_orchestrator: bool = False
@@ -122,6 +122,7 @@ class UpdateAgent(Message[Agent], frozen=True, kw_only=True):
     avatar: Name | None | UnsetType = UNSET
     avatar_colour: Name | None | UnsetType = UNSET
     budget_cents: Cents | UnsetType = UNSET
+    limits: SpendingLimits | UnsetType = UNSET
     heartbeat_on: bool | UnsetType = UNSET
     heartbeat_interval: Interval | UnsetType = UNSET
     is_orchestrator: bool | UnsetType = UNSET
@@ -190,17 +191,6 @@ class LockLost(Message[None], frozen=True, kw_only=True):
     """Internal: a task's lock was taken from this run (forced release, expired lease, deleted task)."""
 
     run_id: str
-
-
-class BookCost(Message[Agent], frozen=True, kw_only=True):
-    """Internal: book what a call has used and cost."""
-
-    run_id: str
-    task_id: str
-    model: str | None
-    usage: TokenUsage
-    cost_cents: Decimal
-    estimated: bool
 
 
 class Recover(Message[None], frozen=True, kw_only=True):

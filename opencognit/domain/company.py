@@ -6,11 +6,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from opencognit.domain.budget import Cents, Ledger
 from opencognit.domain.caller import CompanyRole, Member
-from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
-
-Cents = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-"""Whole cents of the company's currency."""
+from opencognit.domain.instants import Instant
+from opencognit.domain.message import Id, Message, Name, Success, Text
 
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 """ISO 4217."""
@@ -24,7 +23,7 @@ class CompanyStatus(StrEnum):
     ARCHIVED = "archived"
 
 
-class Company(Entity, frozen=True, kw_only=True):
+class Company(Ledger, frozen=True, kw_only=True):
     """A company as clients see it."""
 
     name: str
@@ -32,8 +31,10 @@ class Company(Entity, frozen=True, kw_only=True):
     goal: str | None = None
     status: CompanyStatus = CompanyStatus.ACTIVE
     work_dir: str | None = None
-    budget_cents: int = 0
     currency: str = "USD"
+    time_zone: str = "UTC"
+    month_ends_at: Instant | None = None
+    """When what was spent begins anew; None while nothing was."""
 
 
 class CreateCompany(Message[Company], frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class CreateCompany(Message[Company], frozen=True, kw_only=True):
     work_dir: Name | None = None
     budget_cents: Cents = 0
     currency: Currency = "USD"
+    time_zone: Name = "UTC"
 
 
 class UpdateCompany(Message[Company], frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ class UpdateCompany(Message[Company], frozen=True, kw_only=True):
     work_dir: Name | None | UnsetType = UNSET
     budget_cents: Cents | UnsetType = UNSET
     currency: Currency | UnsetType = UNSET
+    time_zone: Name | UnsetType = UNSET
 
 
 class DeleteCompany(Message[Success], frozen=True, kw_only=True):

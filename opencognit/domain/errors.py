@@ -17,7 +17,8 @@ asked, and is turned into an answer in one place (`http/errors.py`, or the WebSo
     ├── TaskBlocked                 409   ├── IdempotencyConflict     409
     ├── InvalidStatus               409   ├── VersionConflict         409
     ├── DependencyCycle             409   ├── Duplicate               409
-    └── EmailTaken                  409   └── AlreadyDecided          409
+    ├── EmailTaken                  409   ├── AlreadyDecided          409
+    └── BudgetExhausted             409   └── BudgetHeld              503
 """
 
 from collections.abc import Mapping, Sequence
@@ -211,6 +212,14 @@ class AlreadyDecided(DomainError):
     sentence = "This was decided already"
 
 
+class BudgetExhausted(DomainError):
+    """What may be spent in this time is used up, or does not cover the next call."""
+
+    code = "BUDGET_EXHAUSTED"
+    status = 409
+    sentence = "The budget is used up; raise it, or wait until its time is over"
+
+
 class VersionConflict(DomainError):
     """The entity has moved on since the version that the caller named."""
 
@@ -272,6 +281,12 @@ class ActorQuarantined(Unavailable):
     """The actor failed too often and is held back for a while."""
 
     sentence = "This failed too often and rests for a while"
+
+
+class BudgetHeld(Unavailable):
+    """What is left of the budget is reserved for calls under way; when they end, something may be left again."""
+
+    sentence = "What is left of the budget is reserved for calls under way"
 
 
 class StorageUnavailable(Unavailable):

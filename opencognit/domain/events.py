@@ -15,7 +15,7 @@ from opencognit.domain.caller import CallerKind
 from opencognit.domain.instants import Instant
 from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import Priority, Task, TaskStatus
-from opencognit.domain.wire_names import BOARD_EVENT_FIELDS, EVENTS, FIELDS, TASK_EVENT_FIELDS
+from opencognit.domain.wire_names import BOARD_EVENT_FIELDS, BUDGET_EVENT_FIELDS, EVENTS, FIELDS, TASK_EVENT_FIELDS
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
@@ -171,6 +171,19 @@ class CostBooked(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     output_tokens: int
     cost_cents: Decimal
     spent_cents: Decimal
+
+
+class BudgetWarned(Event, frozen=True, kw_only=True, rename=BUDGET_EVENT_FIELDS):
+    """80 or 100 percent of a month's budget are spent; once each in a month."""
+
+    type = "budget_warning"
+    agent_id: str | None
+    """None: it is the company's budget."""
+    percent: int
+    spent_cents: Decimal
+    budget_cents: int
+    paused: bool
+    """Whether work has stopped for it."""
 
 
 class ApprovalNeeded(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):

@@ -32,6 +32,13 @@ FIELDS = {
     "avatar_colour": "avatarFarbe",
     "spent_cents": "verbrauchtMonatCent",
     "reserved_cents": "reserviertMonatCent",
+    "reservations": "reservierungen",
+    "budget_month": "budgetMonat",
+    "warned_percent": "gewarntBeiProzent",
+    "paused_by": "pausiertVon",
+    "resumes_at": "pausiertBis",
+    "month_ends_at": "monatEndetAm",
+    "time_zone": "zeitzone",
     "heartbeat_on": "zyklusAktiv",
     "heartbeat_interval": "zyklusIntervallSek",
     "last_heartbeat": "letzterZyklus",
@@ -109,6 +116,18 @@ BOARD_EVENT_FIELDS = {
     "output_tokens": "outputTokens",
 }
 """Fields of the events whose data speak of `aufgabeId` and `expertId`."""
+
+BUDGET_EVENT_FIELDS = {
+    **FIELDS,
+    "percent": "prozent",
+    "spent_cents": "verbrauchtCent",
+    "budget_cents": "budgetCent",
+    "paused": "pausiert",
+}
+"""Fields of a warning that a budget comes to its end."""
+
+LIMIT_FIELDS = {"kind": "art", "period": "zeitraum", "most": "hoechstens"}
+"""Fields of a limit on what an agent uses."""
 
 ERROR_FIELDS = {"message": "fehler", "request_id": "anfrageId", "field": "feld"}
 """Fields of a refusal."""

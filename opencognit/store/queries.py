@@ -13,7 +13,8 @@ from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
-from opencognit.store.reading import Page, Reading, on_reader
+from opencognit.store.budget_queries import BudgetQueries
+from opencognit.store.reading import Page, on_reader
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
     Agents,
@@ -54,7 +55,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(Reading):
+class Queries(BudgetQueries):
     """The questions."""
 
     # Snapshots
@@ -81,6 +82,7 @@ class Queries(Reading):
         return self._column(
             Agents.select(Agents.id).where(
                 Agents.next_heartbeat.is_null(False)
+                | Agents.resumes_at.is_null(False)
                 | (Agents.status == "running")
                 | Agents.id.in_(in_a_run)
                 | (Agents.adapter.is_null(False) & Agents.id.in_(with_work))

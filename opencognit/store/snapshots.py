@@ -71,6 +71,7 @@ def _agent(agent: Agent) -> tuple[Any, ...]:
         agent.reports_to,
         agent.adapter,
         agent.next_heartbeat if agent.heartbeat_on else None,
+        agent.resumes_at,
     )
 
 
@@ -93,13 +94,15 @@ def _approval(approval: Approval) -> tuple[Any, ...]:
     return (approval.company_id, approval.status)
 
 
-def _company(_company: Company) -> tuple[Any, ...]:
-    return ()
+def _company(company: Company) -> tuple[Any, ...]:
+    return (company.month_ends_at,)
 
 
 SHELVES: Final = {
-    "company": Shelf("companies", (), _company),
-    "agent": Shelf("agents", ("company_id", "name", "status", "reports_to", "adapter", "next_heartbeat"), _agent),
+    "company": Shelf("companies", ("month_ends_at",), _company),
+    "agent": Shelf(
+        "agents", ("company_id", "name", "status", "reports_to", "adapter", "next_heartbeat", "resumes_at"), _agent
+    ),
     "task_lock": Shelf(
         "tasks",
         (

@@ -40,6 +40,8 @@ class Sessions(Model):
 class Companies(Entities):
     """Companies."""
 
+    month_ends_at = TextField(null=True)
+
 
 class Memberships(Row):
     """Who belongs to which company, and as what."""
@@ -58,6 +60,7 @@ class Agents(Entities):
     reports_to = TextField(null=True)
     adapter = TextField(null=True)
     next_heartbeat = TextField(null=True)
+    resumes_at = TextField(null=True)
 
 
 class AgentSecrets(Model):

@@ -239,7 +239,7 @@ def kinds_of(event: type[Event]) -> set[str]:
 
 async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> None:
     """All that can happen in a company."""
-    agent = await owner.agent(company, verbindungsTyp="scripted")
+    agent = await owner.agent(company, verbindungsTyp="scripted", budgetMonatCent=1)
     first = await owner.task(company, zugewiesenAn=agent["id"])
     await told(follower, "task_completed", taskId=first["id"])
     blocker = await owner.task(company)

@@ -18,8 +18,10 @@ CREATE INDEX sessions_subject ON sessions (subject_id);
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 CREATE TABLE companies (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
+    month_ends_at TEXT
 );
+CREATE INDEX companies_month ON companies (month_ends_at) WHERE month_ends_at IS NOT NULL;
 CREATE TABLE memberships (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, user_id TEXT NOT NULL, role TEXT NOT NULL,
     UNIQUE (company_id, user_id)
@@ -28,8 +30,9 @@ CREATE TABLE memberships (
 CREATE TABLE agents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
     company_id TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, reports_to TEXT, adapter TEXT,
-    next_heartbeat TEXT
+    next_heartbeat TEXT, resumes_at TEXT
 );
+CREATE INDEX agents_budget ON agents (resumes_at) WHERE resumes_at IS NOT NULL;
 CREATE INDEX agents_company ON agents (company_id, seq);
 CREATE INDEX agents_heartbeat ON agents (next_heartbeat) WHERE next_heartbeat IS NOT NULL;
 CREATE INDEX agents_status ON agents (status);
@@ -70,6 +73,7 @@ CREATE TABLE runs (
     task_id TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, body BLOB NOT NULL
 );
 CREATE INDEX runs_agent ON runs (agent_id, seq);
+CREATE INDEX runs_agent_started ON runs (agent_id, started_at);
 CREATE INDEX runs_company ON runs (company_id);
 CREATE INDEX runs_started ON runs (started_at);
 CREATE INDEX runs_unfinished ON runs (agent_id) WHERE ended_at IS NULL;
@@ -81,6 +85,7 @@ CREATE TABLE costs (
     estimated INTEGER NOT NULL, created_at TEXT NOT NULL
 );
 CREATE INDEX costs_company ON costs (company_id, created_at);
+CREATE INDEX costs_agent ON costs (agent_id, created_at);
 CREATE INDEX costs_run ON costs (run_id);
 
 CREATE TABLE approvals (
