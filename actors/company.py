@@ -87,6 +87,7 @@ class Company(PersistentActor[State]):
                 await heartbeat.ended()
         await self.erase(CompanyErased(self.id), reply=done)
         self.system.directory.forget_company(self.id)
+        self.system.surroundings.prices.forget(self.id)
         self.system.drop_company(self.id)
         return done
 

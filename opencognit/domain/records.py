@@ -95,6 +95,15 @@ class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str | None
 
 
+class SettingSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed value of a secret setting; None erases it."""
+
+    settings_id: str
+    company_id: str | None
+    key: str
+    sealed: str | None
+
+
 ANSWERS_KEPT: Final = 24 * 3600.0
 """Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
 
@@ -137,6 +146,7 @@ Record: TypeAlias = (
     | Parent
     | ReportingLine
     | AgentSecrets
+    | SettingSecret
     | Answer
     | CompanyErased
     | Expired

@@ -155,6 +155,18 @@ def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
         )
 
 
+def _setting_secret(cursor: Cursor, secret: records.SettingSecret) -> None:
+    if secret.sealed is None:
+        cursor.execute(
+            "DELETE FROM setting_secrets WHERE settings_id = ? AND key = ?", (secret.settings_id, secret.key)
+        )
+        return
+    cursor.execute(
+        "INSERT OR REPLACE INTO setting_secrets (settings_id, key, company_id, sealed) VALUES (?, ?, ?, ?)",
+        (secret.settings_id, secret.key, secret.company_id, secret.sealed),
+    )
+
+
 def _answer(cursor: Cursor, answer: records.Answer) -> None:
     # Asked inside the only writing transaction: a try whose client has gone may still be under way beside its retry.
     cursor.execute(
@@ -182,6 +194,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("approvals", "events", "sessions"),
+        *("settings", "setting_secrets"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -204,6 +217,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.Parent: _parent,
     records.ReportingLine: _reporting_line,
     records.AgentSecrets: _agent_secrets,
+    records.SettingSecret: _setting_secret,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,

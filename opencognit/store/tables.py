@@ -144,6 +144,25 @@ class Approvals(Entities):
     status = TextField()
 
 
+class Settings(Entities):
+    """Settings of the whole server, and of each company its own."""
+
+    company_id = TextField(null=True)
+
+
+class SettingSecrets(Model):
+    """The sealed values of secret settings."""
+
+    settings_id = TextField()
+    key = TextField()
+    company_id = TextField(null=True)
+    sealed = TextField()
+
+    class Meta:
+        table_name = "setting_secrets"
+        primary_key = CompositeKey("settings_id", "key")
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -181,6 +200,8 @@ ALL = (
     Runs,
     Costs,
     Approvals,
+    Settings,
+    SettingSecrets,
     Events,
     Answers,
 )

@@ -89,6 +89,14 @@ CREATE TABLE approvals (
 );
 CREATE INDEX approvals_company ON approvals (company_id, status, seq);
 
+CREATE TABLE settings (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
+    company_id TEXT
+);
+CREATE TABLE setting_secrets (
+    settings_id TEXT NOT NULL, key TEXT NOT NULL, company_id TEXT, sealed TEXT NOT NULL, PRIMARY KEY (settings_id, key)
+) WITHOUT ROWID;
+
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     created_at TEXT NOT NULL
