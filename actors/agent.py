@@ -32,13 +32,14 @@ from opencognit.domain.agent import (
 from opencognit.domain.agent import (
     Agent as State,
 )
+from opencognit.domain.coding_session import KeepCodingSession
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.errors import DomainError, Unavailable
 from opencognit.domain.events import CostBooked, RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import decode
-from opencognit.domain.records import MICRO, Cost
+from opencognit.domain.records import MICRO, CodingSessionKept, Cost
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack
 
@@ -58,6 +59,7 @@ AgentMessage = (
     | EndRun
     | LockLost
     | BookCost
+    | KeepCodingSession
 )
 
 CANDIDATES = 5
@@ -223,6 +225,17 @@ class Agent(AgentProfile):
             spent_cents=spent,
         )
         return await self.persist(replace(agent, spent_cents=spent), cost, booked)
+
+    async def keep_coding_session(self, message: KeepCodingSession) -> None:
+        """Remember in which session of its command line the agent works on a task."""
+        kept = CodingSessionKept(
+            agent_id=self.id,
+            task_id=message.task_id,
+            company_id=self.existing().company_id,
+            session=message.session,
+            used_at=self.now(),
+        )
+        await self.append(kept)
 
     # Below: what the handlers share
 

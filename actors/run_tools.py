@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opencognit.domain.agent import BookCost
 from opencognit.domain.approval import RequestApproval
+from opencognit.domain.coding_session import CodingSession, KeepCodingSession
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
 from opencognit.domain.run import Run, TokenUsage
@@ -114,6 +115,15 @@ class RunTools:
         )
         self.usage += outcome.usage
         self.cost_cents += outcome.cost_cents
+
+    async def coding_session(self) -> CodingSession | None:
+        """The session in which the agent has worked on this task before."""
+        return await self._system.store.queries.coding_session(self._run.agent_id, self._run.task_id)
+
+    async def keep_coding_session(self, session: CodingSession | None) -> None:
+        """Remember the session for the agent's next run on this task; None forgets it."""
+        message = KeepCodingSession(task_id=self._run.task_id, session=session)
+        await self._system.ask(AGENT, self._run.agent_id, message, origin=self._cycle.origin)
 
     def progress(self, text: str) -> None:
         """Output as it comes."""

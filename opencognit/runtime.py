@@ -39,6 +39,7 @@ from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
+from opencognit.domain.coding_session import KEPT as CODING_SESSIONS_KEPT
 from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
 from opencognit.domain.directory import Directory
 from opencognit.domain.errors import (
@@ -59,6 +60,7 @@ from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.coding_agents import coding_agents
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
 from opencognit.providers.port import Provider
@@ -218,6 +220,15 @@ class Runtime:
                 base_url=wanted.anthropic_base_url or None,
                 prices=prices,
             ),
+            *coding_agents(
+                wanted.coding_agents_enabled,
+                key_for=self.key_for,
+                prices=prices,
+                sandbox=wanted.bash_sandbox,
+                memory_mb=wanted.coding_agents_memory_mb,
+                hidden=(self.data,),
+                extra_path=tuple(Path(folder) for folder in wanted.coding_agents_path),
+            ),
         )
 
     def _make_system(self) -> ActorSystem:
@@ -267,7 +278,11 @@ class Runtime:
     async def _keep_house(self) -> None:
         while True:
             now = self.clock.now()
-            expired = Expired(sessions_before=now, answers_before=after(now, -ANSWERS_KEPT))
+            expired = Expired(
+                sessions_before=now,
+                answers_before=after(now, -ANSWERS_KEPT),
+                coding_sessions_before=after(now, -CODING_SESSIONS_KEPT),
+            )
             try:
                 await self.store.commit(Unit(records=(expired,), now=now))
             except StorageUnavailable as error:

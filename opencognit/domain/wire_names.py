@@ -137,6 +137,9 @@ ADAPTER_FIELDS = {
     "output_tokens": "outputTokens",
     "cache_read_tokens": "cacheReadTokens",
     "cache_write_tokens": "cacheWriteTokens",
+    "access": "zugriff",
+    "max_cost_cents": "maxKostenCent",
+    "subscription": "abonnement",
 }
 """Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
 

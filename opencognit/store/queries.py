@@ -13,6 +13,7 @@ from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
+from opencognit.store.coding_session_queries import CodingSessionQueries
 from opencognit.store.reading import Page, on_reader
 from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
@@ -55,7 +56,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(SettingsQueries):
+class Queries(SettingsQueries, CodingSessionQueries):
     """The questions."""
 
     # Snapshots

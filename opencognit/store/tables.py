@@ -163,6 +163,20 @@ class SettingSecrets(Model):
         primary_key = CompositeKey("settings_id", "key")
 
 
+class CodingSessions(Model):
+    """Sessions of command-line agents, by agent and task."""
+
+    agent_id = TextField()
+    task_id = TextField()
+    company_id = TextField()
+    body = BlobField()
+    used_at = TextField()
+
+    class Meta:
+        table_name = "coding_sessions"
+        primary_key = CompositeKey("agent_id", "task_id")
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -202,6 +216,7 @@ ALL = (
     Approvals,
     Settings,
     SettingSecrets,
+    CodingSessions,
     Events,
     Answers,
 )
