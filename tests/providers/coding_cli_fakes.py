@@ -29,6 +29,8 @@ for act in json.loads((folder / f"script-{{number}}").read_text()):
             if os.fork() == 0:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 os.execvp("flock", ["flock", what, "sleep", "1000"])
+        elif name == "write":
+            pathlib.Path(what).write_text("begun")
         elif name == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         elif name == "hang":
