@@ -6,6 +6,7 @@ A secret is in three places only: in the message, sealed in its table, and with 
 from typing import Any
 
 from msgspec.structs import replace
+from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.domain.errors import ValidationFailed
@@ -55,10 +56,20 @@ class SettingsBook(PersistentActor[State]):
         if company_id is not None:
             parts.append(self.entry(company_id, "setting.changed", f"Changed the setting {message.key}"))
         await self.persist(replace(book, values=values), *parts, reply=setting)
-        self.system.surroundings.prices.set(
-            company_id, models=values.get(MODEL_PRICES), fallback=values.get(FALLBACK_PRICE)
-        )
+        self._apply()
         return setting
+
+    @override
+    async def activated(self) -> None:
+        """After a write of which nobody knows whether it became durable, the snapshot decides what holds."""
+        self._apply()
+
+    def _apply(self) -> None:
+        if self.state is not None:
+            values = self.state.values
+            self.system.surroundings.prices.set(
+                self.state.company_id, models=values.get(MODEL_PRICES), fallback=values.get(FALLBACK_PRICE)
+            )
 
     async def _shown_and_sealed(self, key: str, value: Any, book: State) -> tuple[Any, str | None]:
         if not isinstance(value, str | int | float):

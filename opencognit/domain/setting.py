@@ -23,7 +23,7 @@ FALLBACK_PRICE: Final = "fallback_price"
 LARGEST_VALUE: Final = 10_000
 """Bytes of one value, as JSON."""
 
-MOST_SETTINGS: Final = 500
+MOST_SETTINGS: Final = 200
 """Settings of one scope."""
 
 ApiKey = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
+import structlog
 
 from opencognit.domain.coding_session import CodingSession
+from opencognit.domain.errors import DomainError
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.coding_cli import Access, Cli
 from opencognit.providers.coding_output import Said
@@ -20,6 +22,8 @@ from opencognit.providers.prices import PriceList
 from opencognit.providers.process_group import ProcessGroup
 from opencognit.providers.prompt import coding_prompt, task_prompt
 from opencognit.providers.sandbox import Sandbox
+
+log = structlog.get_logger(__name__)
 
 HOMES = ".opencognit"
 """The folder in the workspace that holds a home folder for each agent."""
@@ -115,14 +119,14 @@ class Invocation:
         """Remember the session as soon as it has a name, so that it can be resumed after a crash, too."""
         await self._named.wait()
         if self._session is None or self._session.id != self._session_id():
-            await self._toolbox.keep_coding_session(self._kept(usage=TokenUsage()))
+            await self._remember(usage=TokenUsage())
 
     async def keep_usage(self) -> None:
         """Remember the session as it is now."""
         before = self._session.usage if self._session is not None else TokenUsage()
         total = self._said.usage if self._cli.counts_session else TokenUsage()
         if self._said.session is not None:
-            await self._toolbox.keep_coding_session(self._kept(usage=before if total == TokenUsage() else total))
+            await self._remember(usage=before if total == TokenUsage() else total)
 
     def _begin(self) -> None:
         self._said = Said()
@@ -130,8 +134,13 @@ class Invocation:
         self._heard = CutOutput(head=self._host.output_limit // 2, tail=self._host.output_limit // 2)
         self._complaints = CutOutput(head=0, tail=_COMPLAINT_BYTES)
 
-    def _kept(self, *, usage: TokenUsage) -> CodingSession:
-        return CodingSession(adapter=self._cli.name, id=self._session_id(), usage=usage)
+    async def _remember(self, *, usage: TokenUsage) -> None:
+        session = CodingSession(adapter=self._cli.name, id=self._session_id(), usage=usage)
+        try:
+            await self._toolbox.keep_coding_session(session)
+        except DomainError as error:
+            # What the work came to counts for more than that the next run begins anew.
+            log.warning("coding_session_not_kept", run=self._order.run_id, error=error.message)
 
     def _session_id(self) -> str:
         resumed = self._session.id if self._session is not None and self._cli.keeps_id else None

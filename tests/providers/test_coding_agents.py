@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opencognit.domain.coding_session import CodingSession
-from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.errors import StorageUnavailable, ValidationFailed
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.coding_agents import CodingAgentProvider
@@ -343,6 +343,15 @@ async def test_a_resumed_session_of_gemini_keeps_its_id_whatever_is_said(gemini:
     gemini.says(session="made-up-at-startup")
     await gemini.work()
     assert gemini.toolbox.session.id == "abc"
+
+
+async def test_a_session_that_cannot_be_remembered_does_not_cost_the_result(claude_code: Bench) -> None:
+    async def refuse(_session: object) -> None:
+        raise StorageUnavailable
+
+    claude_code.toolbox.keep_coding_session = refuse  # type: ignore[method-assign]
+    claude_code.says("Fine.")
+    assert (await claude_code.work()).result == "Fine."
 
 
 # Failures
