@@ -240,7 +240,7 @@ async def test_a_key_that_was_changed_is_used_by_the_next_call(wire: Wire, toolb
     wire.replies(use("finish", "call-2", result="12 anvils"))
     await work(provider, toolbox)
     await provider.close()
-    assert [headers["x-api-key"] for headers in wire.headers] == ["first-key", "second-key"]
+    assert [headers["authorization"].split()[-1] for headers in wire.headers] == ["first-key", "second-key"]
 
 
 async def test_the_companys_own_price_is_what_a_call_costs(wire: Wire, toolbox: FakeToolbox) -> None:
