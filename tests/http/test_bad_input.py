@@ -59,7 +59,7 @@ def name_of(route: Route) -> str:
 
 
 def path_of(route: Route, ids: dict[Subject, str]) -> str:
-    return route.path.format(id=ids.get(route.subject, NO_ID), skillId=NO_ID, userId=NO_ID)
+    return route.path.format(id=ids.get(route.subject, NO_ID), skillId=NO_ID, userId=NO_ID, key="language")
 
 
 def assert_refused(answer: Answer) -> None:
@@ -402,7 +402,7 @@ async def test_an_unknown_path_is_not_found_in_json(nobody: Api, path: str) -> N
 async def test_a_wrong_method_is_told_the_right_ones(owner: Api, ids: dict[Subject, str], path: str) -> None:
     right = sorted(route.method for route in ROUTES if route.path == path)
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - {*right}:
-        answer = await owner.call(method, path.format(id=NO_ID, skillId=NO_ID, userId=NO_ID))
+        answer = await owner.call(method, path.format(id=NO_ID, skillId=NO_ID, userId=NO_ID, key="language"))
         assert_error(answer, 405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == ", ".join(right)
 

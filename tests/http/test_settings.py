@@ -199,13 +199,14 @@ async def test_settings_secrets_and_prices_survive_a_restart(tmp_path: Path) -> 
         await first.ask(SETTINGS, SERVER, ChangeSetting(key="anthropic_api_key", value=KEY))
         await first.ask(SETTINGS, SERVER, ChangeSetting(key="model_prices", value=price))
     async with Runtime(tmp_path / "data", settings=quick_settings()) as second:
+        # Before anything wakes the settings.
+        stated = second.prices.of_model("own-model-20260101", "any-company")
+        assert stated is not None
+        assert (stated.input, stated.output) == (100, 200)
         state = await second.system.state(SETTINGS, SERVER)
         assert state is not None
         assert state.values == {"anthropic_api_key": MASKED, "model_prices": price}
         assert await second.key_for("any-company", "anthropic_api_key") == KEY
-        stated = second.prices.of_model("own-model-20260101", "any-company")
-        assert stated is not None
-        assert (stated.input, stated.output) == (100, 200)
 
 
 async def test_a_key_that_was_saved_is_found_nowhere(
