@@ -26,7 +26,7 @@ LARGEST_VALUE: Final = 10_000
 MOST_SETTINGS: Final = 200
 """Settings of one scope."""
 
-ApiKey = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[!-~]+$")]
+ApiKey = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[!-~]+\Z")]
 """What a provider takes as a key: no blanks, no line ends, nothing that a header could not carry."""
 
 KNOWN: Final[Mapping[str, Any]] = {

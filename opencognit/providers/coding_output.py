@@ -15,6 +15,9 @@ from opencognit.domain.run import TokenUsage
 from opencognit.providers.anthropic_messages import ReplyUsage
 from opencognit.providers.exchange import MICRO_CENT, Tokens
 
+SessionId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}\Z")]
+"""It becomes an argument, so it cannot look like a flag."""
+
 
 class Said:
     """What a command line has said so far.
@@ -73,7 +76,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class _Init(msgspec.Struct, frozen=True):
-    session_id: str
+    session_id: SessionId
     model: str | None = None
 
 
@@ -96,7 +99,7 @@ class _ClaudeStep(msgspec.Struct, frozen=True):
 class _ClaudeResult(msgspec.Struct, frozen=True):
     subtype: str
     is_error: bool
-    session_id: str | None = None
+    session_id: SessionId | None = None
     result: str = ""
     errors: list[str] = []
     total_cost_usd: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0
@@ -130,7 +133,7 @@ def read_claude_code(kind: str, line: bytes, said: Said) -> str | None:
 
 
 class _Thread(msgspec.Struct, frozen=True):
-    thread_id: str
+    thread_id: SessionId
 
 
 class _CodexUsage(msgspec.Struct, frozen=True):

@@ -131,7 +131,7 @@ async def test_no_route_trips_over_a_wrong_type_in_any_field(owner: Api, ids: di
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
 async def test_no_route_trips_over_a_bad_id(owner: Api, route: Route) -> None:
     for bad_id in ("x", "%00", "%FF", "%2F..%2F", "'%20OR%201=1", "1" * 2000, NO_ID):
-        answer = await owner.call(route.method, route.path.format(id=bad_id, skillId=bad_id, userId=bad_id))
+        answer = await owner.call(route.method, route.path.format(id=bad_id, skillId=bad_id, userId=bad_id, key=bad_id))
         assert_sound(answer)
         if "{id}" in route.path and route.subject is not Subject.PUBLIC:
             assert_error(answer, 404, "NOT_FOUND")

@@ -123,6 +123,7 @@ async def test_every_name_of_a_secret_is_shown_masked(admin: Api, name: str) -> 
         ("anthropic_api_key", 5),
         ("anthropic_api_key", ""),
         ("anthropic_api_key", "two\nlines"),
+        ("anthropic_api_key", "copied\n"),
         ("hook_secret", ""),
         ("hook_secret", True),
         ("language", ["de"]),

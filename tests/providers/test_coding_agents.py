@@ -345,6 +345,13 @@ async def test_a_resumed_session_of_gemini_keeps_its_id_whatever_is_said(gemini:
     assert gemini.toolbox.session.id == "abc"
 
 
+@pytest.mark.parametrize("session", ["--yolo", "a b", "", "abc\n", "x" * 300])
+async def test_a_session_whose_id_could_be_a_flag_is_not_remembered(each: Bench, session: str) -> None:
+    each.says(session=session)
+    await each.work()
+    assert each.toolbox.session is None
+
+
 async def test_a_session_that_cannot_be_remembered_does_not_cost_the_result(claude_code: Bench) -> None:
     async def refuse(_session: object) -> None:
         raise StorageUnavailable
