@@ -42,13 +42,14 @@ from opencognit.domain.budget import (
     RollMonth,
     SettleCost,
 )
+from opencognit.domain.coding_session import KeepCodingSession
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.errors import DomainError, Unavailable
 from opencognit.domain.events import RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import decode
-from opencognit.domain.records import MICRO
+from opencognit.domain.records import MICRO, CodingSessionKept
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack
 
@@ -72,6 +73,7 @@ AgentMessage = (
     | ReviewBudget
     | RollMonth
     | ReportCostlyRun
+    | KeepCodingSession
 )
 
 CANDIDATES = 5
@@ -210,6 +212,17 @@ class Agent(AgentBudget):
             await self._unassign_all()
         else:
             await self._begin(RunSource.AUTOMATION)
+
+    async def keep_coding_session(self, message: KeepCodingSession) -> None:
+        """Remember in which session of its command line the agent works on a task."""
+        kept = CodingSessionKept(
+            agent_id=self.id,
+            task_id=message.task_id,
+            company_id=self.existing().company_id,
+            session=message.session,
+            used_at=self.now(),
+        )
+        await self.append(kept)
 
     # Below: what the handlers share
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opencognit.actors.metered_call import Spending
 from opencognit.domain.approval import RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
+from opencognit.domain.coding_session import CodingSession, KeepCodingSession
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
 from opencognit.domain.records import MICRO
@@ -127,6 +128,15 @@ class RunTools:
             usual_cents=self._usual_cents,
         )
         self._system.tell(AGENT, self._run.agent_id, report, internal=True)
+
+    async def coding_session(self) -> CodingSession | None:
+        """The session in which the agent has worked on this task before."""
+        return await self._system.store.queries.coding_session(self._run.agent_id, self._run.task_id)
+
+    async def keep_coding_session(self, session: CodingSession | None) -> None:
+        """Remember the session for the agent's next run on this task; None forgets it."""
+        message = KeepCodingSession(task_id=self._run.task_id, session=session)
+        await self._system.ask(AGENT, self._run.agent_id, message, origin=self._cycle.origin)
 
     def progress(self, text: str) -> None:
         """Output as it comes."""

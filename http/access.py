@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from opencognit.domain.agent import AgentStatus
-from opencognit.domain.caller import Caller, CallerKind, ServerRole
+from opencognit.domain.caller import Caller, CallerKind, Right, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK, Kind
 from opencognit.domain.message import decode
@@ -64,6 +64,23 @@ async def admit(
         expected_version=_expected_version(raw),
     )
     return Request(raw, runtime, caller=caller, company_id=company_id, subject=subject, origin=origin)
+
+
+async def enter_company(request: Request, company_id: str, right: Right) -> None:
+    """Let a request in to the company that its query or its body names, as `admit` does by the path.
+
+    Raises:
+        NotFound: there is no such company, or the caller may not know of it.
+        Forbidden: the caller has not the right.
+    """
+    _, company_id = await _find(Subject.COMPANY, company_id, request.runtime)
+    directory = request.runtime.directory
+    if not directory.may_see(request.caller, company_id):
+        raise NotFound("Company not found")
+    if not directory.may(request.caller, company_id, right):
+        raise Forbidden
+    request.company_id = company_id
+    request.origin = replace(request.origin, company_id=company_id)
 
 
 def caller_of(raw: web.Request, runtime: Runtime) -> Caller:

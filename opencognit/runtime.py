@@ -32,12 +32,14 @@ from opencognit.actors.event_hub import EventHub, Publish, Subscription
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
+from opencognit.actors.settings_book import SettingsBook
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
 from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
+from opencognit.domain.coding_session import KEPT as CODING_SESSIONS_KEPT
 from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
 from opencognit.domain.directory import Directory
 from opencognit.domain.errors import (
@@ -51,11 +53,14 @@ from opencognit.domain.instants import after, instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
+from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
+from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
 from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.coding_agents import coding_agents
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
 from opencognit.providers.port import Provider
@@ -77,6 +82,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "agent": AgentActor,
     "task_lock": TaskLock,
     "approval": ApprovalActor,
+    "settings": SettingsBook,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -108,6 +114,7 @@ class Runtime:
     Attributes:
         system: the actors.
         directory: who belongs where.
+        prices: what the settings say that models cost.
         hub: the events.
         data: the data folder.
     """
@@ -126,6 +133,7 @@ class Runtime:
     ) -> None:
         self.settings = settings or Settings.load()
         self.directory = Directory()
+        self.prices = StatedPrices()
         self.draining = False
         self.clock: Clock
         self.ids: IdSource = ids or SystemIds()
@@ -180,6 +188,7 @@ class Runtime:
         self.providers = {**self._built_in_providers(), **self._own_providers}
         self._stack.push_async_callback(self._close_providers)
         await self._load_directory()
+        await self._load_prices()
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.close)
         self.accounts = Accounts.spawn(self.system)
@@ -192,11 +201,12 @@ class Runtime:
         self.signing_key = load_or_create_key(keys / "tokens.key")
         self.tokens = Tokens(self.signing_key)
         self.box = SecretBox(load_or_create_key(keys / "secrets.key"))
+        self._secrets = AgentSecretKeeper(self.box)
         self.passwords = Passwords(self.settings.accounts.bcrypt_rounds)
         self._stack.callback(self.passwords.close)
 
     def _built_in_providers(self) -> Mapping[str, Provider]:
-        wanted = self.settings.agents
+        wanted, prices = self.settings.agents, PriceList(stated=self.prices)
         return providers_by_name(
             BashProvider(
                 enabled=wanted.bash_enabled,
@@ -206,9 +216,18 @@ class Runtime:
             ),
             HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
             ClaudeProvider(
-                api_key_for=_key_from_environment,
+                key_for=self.key_for,
                 base_url=wanted.anthropic_base_url or None,
-                prices=PriceList(),
+                prices=prices,
+            ),
+            *coding_agents(
+                wanted.coding_agents_enabled,
+                key_for=self.key_for,
+                prices=prices,
+                sandbox=wanted.bash_sandbox,
+                memory_mb=wanted.coding_agents_memory_mb,
+                hidden=(self.data,),
+                extra_path=tuple(Path(folder) for folder in wanted.coding_agents_path),
             ),
         )
 
@@ -219,8 +238,9 @@ class Runtime:
             ids=self.ids,
             directory=self.directory,
             providers=self.providers,
-            secrets=AgentSecretKeeper(self.box),
+            secrets=self._secrets,
             limits=self.settings.limits(agents_folder=self.data / "agents"),
+            prices=self.prices,
         )
         return ActorSystem(surroundings, ACTORS)
 
@@ -231,6 +251,11 @@ class Runtime:
             sessions=await queries.sessions(self.clock.now()),
             memberships=await queries.memberships(),
         )
+
+    async def _load_prices(self) -> None:
+        for settings in await self.store.queries.all_settings():
+            values = settings.values
+            self.prices.set(settings.company_id, models=values.get(MODEL_PRICES), fallback=values.get(FALLBACK_PRICE))
 
     async def _recover(self) -> None:
         """Wake all with something due, so that what was interrupted goes on and what expired is freed."""
@@ -255,7 +280,11 @@ class Runtime:
     async def _keep_house(self) -> None:
         while True:
             now = self.clock.now()
-            expired = Expired(sessions_before=now, answers_before=after(now, -ANSWERS_KEPT))
+            expired = Expired(
+                sessions_before=now,
+                answers_before=after(now, -ANSWERS_KEPT),
+                coding_sessions_before=after(now, -CODING_SESSIONS_KEPT),
+            )
             try:
                 await self.store.commit(Unit(records=(expired,), now=now))
             except StorageUnavailable as error:
@@ -384,6 +413,24 @@ class Runtime:
                 return
             since = batch[-1].seq
 
+    async def key_for(self, company_id: str, name: str) -> str | None:
+        """A key for calls of a company: its own, else the server's, else the environment variable of that name.
+
+        Read anew each time, so that a changed key is used by the next call.
+
+        Args:
+            company_id: who calls.
+            name: the setting's name, such as `anthropic_api_key`; the variable is called the same in capitals.
+
+        Raises:
+            SecretUnreadable: it was sealed with another key of this server.
+        """
+        sealed = await self.queries.secrets_for(company_id, name)
+        for settings_id in (company_id, SERVER):
+            if settings_id in sealed:
+                return str(self._secrets.join({name: name}, sealed[settings_id])[name])
+        return os.environ.get(name.upper())
+
     async def status(self) -> ServerStatus:
         """The figures of `GET /api/system/status`."""
         today = (
@@ -397,7 +444,3 @@ class Runtime:
     async def _existing_company(self, company_id: str) -> None:
         if await self.company(company_id) is None:
             raise NotFound("Company not found")
-
-
-async def _key_from_environment(_company_id: str) -> str | None:
-    return os.environ.get("ANTHROPIC_API_KEY")

@@ -82,6 +82,9 @@ class Agents(Section, frozen=True, kw_only=True):
     bash_enabled: bool
     bash_sandbox: Literal["auto", "bubblewrap", "none"]
     bash_memory_mb: Count
+    coding_agents_enabled: tuple[Literal["claude-code", "codex-cli", "gemini-cli"], ...]
+    coding_agents_path: tuple[str, ...]
+    coding_agents_memory_mb: Count
     http_allowed_addresses: tuple[str, ...]
     anthropic_base_url: str
 

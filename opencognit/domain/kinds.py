@@ -9,6 +9,7 @@ from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
 from opencognit.domain.message import Entity
+from opencognit.domain.setting import Settings
 from opencognit.domain.task import Task
 
 E = TypeVar("E", bound=Entity)
@@ -29,3 +30,4 @@ COMPANY = Kind("company", Company)
 AGENT = Kind("agent", Agent)
 TASK_LOCK = Kind("task_lock", Task)
 APPROVAL = Kind("approval", Approval)
+SETTINGS = Kind("settings", Settings)

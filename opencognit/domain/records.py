@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from opencognit.domain.caller import CompanyRole, Session, User
+from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.events import Event
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity
@@ -95,6 +96,25 @@ class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str | None
 
 
+class SettingSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed value of a secret setting; None erases it."""
+
+    settings_id: str
+    company_id: str | None
+    key: str
+    sealed: str | None
+
+
+class CodingSessionKept(msgspec.Struct, frozen=True, kw_only=True):
+    """The session in which an agent works on a task; None forgets it."""
+
+    agent_id: str
+    task_id: str
+    company_id: str
+    session: CodingSession | None
+    used_at: Instant
+
+
 ANSWERS_KEPT: Final = 24 * 3600.0
 """Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
 
@@ -122,6 +142,7 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions_before: Instant
     answers_before: Instant
+    coding_sessions_before: Instant
 
 
 Record: TypeAlias = (
@@ -137,6 +158,8 @@ Record: TypeAlias = (
     | Parent
     | ReportingLine
     | AgentSecrets
+    | SettingSecret
+    | CodingSessionKept
     | Answer
     | CompanyErased
     | Expired

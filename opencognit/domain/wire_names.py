@@ -2,7 +2,8 @@
 
 `FIELDS` renames struct fields (given to each struct by `rename=`); `TASK_EVENT_FIELDS` and `BOARD_EVENT_FIELDS` those
 of event data, where the contract uses other names; `ADAPTER_FIELDS` those that adapters read and send; `ERROR_FIELDS`
-are those of a refusal. `EVENTS` and `ROLES` are words inside values, and `PATHS` are the words of URLs.
+are those of a refusal, `PRICE_FIELDS` those of a price. `EVENTS` and `ROLES` are words inside values, and `PATHS` are
+the words of URLs.
 """
 
 FIELDS = {
@@ -94,6 +95,8 @@ FIELDS = {
     "heartbeats_today": "heartbeatsHeute",
     "entity_type": "entitaetTyp",
     "entity_id": "entitaetId",
+    "key": "schluessel",
+    "value": "wert",
 }
 """Fields of entities and request bodies."""
 
@@ -153,8 +156,14 @@ ADAPTER_FIELDS = {
     "output_tokens": "outputTokens",
     "cache_read_tokens": "cacheReadTokens",
     "cache_write_tokens": "cacheWriteTokens",
+    "access": "zugriff",
+    "max_cost_cents": "maxKostenCent",
+    "subscription": "abonnement",
 }
 """Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
+
+PRICE_FIELDS = {"cache_read": "cacheRead", "cache_write": "cacheWrite", "free": "kostenlos"}
+"""Fields of a price."""
 
 ROLES = {"owner": "eigentuemer", "member": "mitglied", "observer": "beobachter", "admin": "admin"}
 """Roles of people, in a company and on the server."""
@@ -178,5 +187,6 @@ PATHS = {
     "approve": "genehmigen",
     "reject": "ablehnen",
     "callback": "rueckruf",
+    "settings": "einstellungen",
 }
 """Words of paths."""

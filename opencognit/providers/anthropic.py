@@ -21,6 +21,7 @@ from opencognit.providers.prices import PriceList
 from opencognit.providers.prompt import standing_prompt, task_prompt
 
 API_URL = "https://api.anthropic.com"
+API_KEY = "anthropic_api_key"
 DEFAULT_MODEL = "claude-sonnet-5-5"
 
 _KEPT_FOR_MINUTES = {"type": "ephemeral"}
@@ -50,7 +51,7 @@ class ClaudeProvider:
     Work that is done again after a crash calls its tools again: a comment may then stand there twice.
 
     Args:
-        api_key_for: gives the key of a company, by its id; None where it has none.
+        key_for: gives a key of a company, by its id and the name of the key; None where it has none.
         prices: what tokens cost.
         base_url: where Anthropic's API is; for a gateway in front of it, and for tests.
     """
@@ -61,11 +62,11 @@ class ClaudeProvider:
     def __init__(
         self,
         *,
-        api_key_for: Callable[[str], Awaitable[str | None]],
+        key_for: Callable[[str, str], Awaitable[str | None]],
         prices: PriceList,
         base_url: str | None = None,
     ) -> None:
-        self._api_key_for = api_key_for
+        self._key_for = key_for
         self._prices = prices
         self._api = MessagesApi(base_url=base_url or API_URL, prices=prices)
 
@@ -76,13 +77,14 @@ class ClaudeProvider:
     async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
         """Let the model work. Raises `ProviderFailed`; what was used until then is booked."""
         config = read_config(order.config, ClaudeConfig)
-        api_key = await self._key(order.company_id)
         await self._api.connected()
         talk = _Talk(order, config)
         for _ in range(config.max_steps):
             if toolbox.stopping():
                 return Outcome(status="todo", output=talk.said())
-            reply = await toolbox.metered(self._call(talk.request(), api_key=api_key, time_limit=order.time_limit))
+            # Asked for anew with each step: one that was changed meanwhile is used at once.
+            api_key = await self._key(order.company_id)
+            reply = await toolbox.metered(self._call(talk.request(), order, api_key=api_key))
             outcome = await talk.take(reply, toolbox)
             if outcome is not None:
                 return msgspec.structs.replace(outcome, output=talk.said(), model=reply.model)
@@ -93,25 +95,29 @@ class ClaudeProvider:
         await self._api.close()
 
     async def _key(self, company_id: str) -> str:
-        key = (await self._api_key_for(company_id) or "").strip()
+        key = (await self._key_for(company_id, API_KEY) or "").strip()
         if not key:
             raise ProviderFailed(
-                "No Anthropic API key is set; start the server with ANTHROPIC_API_KEY",
+                f"No Anthropic API key is set; set {API_KEY}, or start the server with {API_KEY.upper()}",
                 transient=False,
             )
         if not (key.isascii() and key.isprintable()):
             raise ProviderFailed("The company's Anthropic API key holds characters no key has", transient=False)
         return key
 
-    def _call(self, request: MessagesRequest, *, api_key: str, time_limit: float) -> MeteredCall[Reply]:
+    def _call(self, request: MessagesRequest, order: WorkOrder, *, api_key: str) -> MeteredCall[Reply]:
         async def make() -> tuple[Reply, Outcome]:
-            reply = await self._api.call(request, api_key=api_key, time_limit=time_limit)
+            reply = await self._api.call(
+                request, api_key=api_key, time_limit=order.time_limit, company_id=order.company_id
+            )
             usage = reply.usage.tokens()
-            cost = self._prices.cost(usage, vendor=VENDOR, model=reply.model)
+            cost = self._prices.cost(usage, vendor=VENDOR, model=reply.model, company_id=order.company_id)
             return reply, Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=reply.model)
 
         key = hashlib.sha256(api_key.encode()).hexdigest()[:16]
-        return MeteredCall(provider_key=f"{VENDOR}/{key}", worst=self._api.most(request), make=make)
+        return MeteredCall(
+            provider_key=f"{VENDOR}/{key}", worst=self._api.most(request, company_id=order.company_id), make=make
+        )
 
 
 class _Talk:

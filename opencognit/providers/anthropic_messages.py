@@ -108,13 +108,14 @@ class MessagesApi:
         self._client: AsyncAnthropic | None = None
         self._making = asyncio.Lock()
 
-    async def call(self, request: MessagesRequest, *, api_key: str, time_limit: float) -> Reply:
+    async def call(self, request: MessagesRequest, *, api_key: str, time_limit: float, company_id: str) -> Reply:
         """Send the request and wait for the whole reply.
 
         Args:
             request: what is asked.
             api_key: who pays.
             time_limit: seconds without an answer.
+            company_id: whose prices a lost answer is estimated by.
 
         Raises:
             ProviderFailed: there is no usable reply.
@@ -130,7 +131,7 @@ class MessagesApi:
         except APIStatusError as error:
             raise _refusal(error) from error
         except APIConnectionError as error:
-            partial = self.most(request) if _was_sent(error) else None
+            partial = self.most(request, company_id=company_id) if _was_sent(error) else None
             raise ProviderFailed(
                 f"Anthropic could not be reached or broke off ({type(error.__cause__).__name__})",
                 transient=True,
@@ -138,7 +139,9 @@ class MessagesApi:
             ) from error
         except msgspec.DecodeError as error:
             raise ProviderFailed(
-                f"Anthropic's answer cannot be read: {error}", transient=True, partial=self.most(request)
+                f"Anthropic's answer cannot be read: {error}",
+                transient=True,
+                partial=self.most(request, company_id=company_id),
             ) from error
 
     async def close(self) -> None:
@@ -146,10 +149,10 @@ class MessagesApi:
         if self._client is not None:
             await self._client.close()
 
-    def most(self, request: MessagesRequest) -> Outcome:
+    def most(self, request: MessagesRequest, *, company_id: str) -> Outcome:
         """The most that this can have cost."""
         usage = self._prices.worst_case(prompt_bytes=len(encode(request)), max_tokens=request.max_tokens)
-        cost = self._prices.cost(usage, vendor=VENDOR, model=request.model)
+        cost = self._prices.cost(usage, vendor=VENDOR, model=request.model, company_id=company_id)
         return Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=True, model=request.model)
 
     async def connected(self) -> "AsyncAnthropic":

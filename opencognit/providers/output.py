@@ -1,4 +1,4 @@
-"""Output of any length, kept in a bounded space: its beginning and its end."""
+"""Output of any length: kept in a bounded space, and without a secret."""
 
 
 class CutOutput:
@@ -37,3 +37,26 @@ class CutOutput:
             return (self._head + tail).decode(errors="replace")
         gap = f"\n[{left_out} bytes left out]\n" if self._head_limit else ""
         return self._head.decode(errors="replace") + gap + tail.decode(errors="replace")
+
+
+class Discretion:
+    """Takes text as it comes and leaves a secret out of it, also one that comes in pieces."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret
+        self._held_back = ""
+
+    def cleaned(self, text: str) -> str:
+        """What can be said by now; what may be the beginning of the secret is held back until more comes."""
+        if not self._secret:
+            return text
+        text = (self._held_back + text).replace(self._secret, "[key]")
+        longest = min(len(self._secret) - 1, len(text))
+        begun = next((size for size in range(longest, 0, -1) if self._secret.startswith(text[-size:])), 0)
+        self._held_back = text[len(text) - begun :]
+        return text[: len(text) - begun]
+
+    def rest(self) -> str:
+        """What was held back, when nothing more comes."""
+        rest, self._held_back = self._held_back, ""
+        return rest

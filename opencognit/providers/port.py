@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.run import TokenUsage
 
 T = TypeVar("T")
@@ -150,6 +151,12 @@ class Toolbox(Protocol):
 
     async def book(self, outcome: Outcome) -> None:
         """Book what one call has used and cost; durable on return, so that a later crash cannot forget it."""
+
+    async def coding_session(self) -> CodingSession | None:
+        """The session in which the agent has worked on this task before, also before a restart."""
+
+    async def keep_coding_session(self, session: CodingSession | None) -> None:
+        """Remember the session for the agent's next run on this task; None forgets it. Durable on return."""
 
     def progress(self, text: str) -> None:
         """Output as it comes; shown live, never waited for."""

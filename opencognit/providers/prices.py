@@ -1,7 +1,7 @@
-"""What tokens cost: the list prices that ship with `genai-prices`, or a stated price where it has none.
+"""What tokens cost: as the settings say, else the list prices that ship with `genai-prices`, else a stated price.
 
-Costs are exact decimals of a cent, rounded up to a millionth of one. No price is ever 0, and nothing is
-fetched: the list is the installed package's, whatever the rest of the process does with that package.
+Costs are exact decimals of a cent, rounded up to a millionth of one. No price is 0 unless a setting says so.
+Nothing is fetched: the list is the installed package's, whatever the rest of the process does with that package.
 """
 
 from decimal import ROUND_UP, Decimal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.exchange import MICRO_CENT
 
@@ -56,28 +57,34 @@ class FallbackPrice(msgspec.Struct, frozen=True, kw_only=True):
 class PriceList:
     """Prices of models by vendor and name."""
 
-    def __init__(self, *, fallback: FallbackPrice | None = None) -> None:
+    def __init__(self, *, fallback: FallbackPrice | None = None, stated: StatedPrices | None = None) -> None:
         self._fallback = fallback or FallbackPrice()
+        self._stated = stated or StatedPrices()
 
     def load(self) -> None:
         """Read the list, which takes 0.4 s; call it in a thread to keep the event loop free."""
         self._list.find_provider(None, "anthropic", None)
 
-    def cost(self, usage: TokenUsage, *, vendor: str, model: str) -> Cost:
+    def cost(self, usage: TokenUsage, *, vendor: str, model: str, company_id: str | None = None) -> Cost:
         """What these tokens cost, those read from and written to a prompt cache at their own prices.
 
         Args:
             usage: tokens as the provider counted them.
             vendor: whose list it is, for instance `anthropic`.
             model: as the provider named it in its answer.
+            company_id: whose settings may state prices of their own.
 
         Returns:
-            The list price; the fallback price, marked as estimated, where the list has none or says 0.
+            The price that the settings state, 0 only where they say that the model is free; else the list price;
+            else the fallback price, marked as estimated, where the list has none or says 0.
         """
+        own = self._stated.of_model(model, company_id)
+        if own is not None:
+            return Cost(cents=_rounded(own.cents(usage)))
         dollars = self._list_price(usage, vendor=vendor, model=model)
         if dollars:
             return Cost(cents=_rounded(dollars * _CENTS_IN_A_DOLLAR))
-        cents = _rounded(self._fallback.cents(usage))
+        cents = _rounded((self._stated.fallback(company_id) or self._fallback).cents(usage))
         return Cost(cents=cents, estimated=cents > 0)
 
     def worst_case(self, *, prompt_bytes: int, max_tokens: int) -> TokenUsage:

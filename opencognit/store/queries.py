@@ -14,7 +14,9 @@ from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
 from opencognit.store.budget_queries import BudgetQueries
+from opencognit.store.coding_session_queries import CodingSessionQueries
 from opencognit.store.reading import Page, on_reader
+from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
     Agents,
@@ -55,7 +57,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(BudgetQueries):
+class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries):
     """The questions."""
 
     # Snapshots

@@ -155,6 +155,28 @@ def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
         )
 
 
+def _setting_secret(cursor: Cursor, secret: records.SettingSecret) -> None:
+    if secret.sealed is None:
+        cursor.execute(
+            "DELETE FROM setting_secrets WHERE settings_id = ? AND key = ?", (secret.settings_id, secret.key)
+        )
+        return
+    cursor.execute(
+        "INSERT OR REPLACE INTO setting_secrets (settings_id, key, company_id, sealed) VALUES (?, ?, ?, ?)",
+        (secret.settings_id, secret.key, secret.company_id, secret.sealed),
+    )
+
+
+def _coding_session(cursor: Cursor, kept: records.CodingSessionKept) -> None:
+    if kept.session is None:
+        cursor.execute("DELETE FROM coding_sessions WHERE agent_id = ? AND task_id = ?", (kept.agent_id, kept.task_id))
+        return
+    cursor.execute(
+        "INSERT OR REPLACE INTO coding_sessions (agent_id, task_id, company_id, body, used_at) VALUES (?, ?, ?, ?, ?)",
+        (kept.agent_id, kept.task_id, kept.company_id, encode(kept.session), kept.used_at),
+    )
+
+
 def _answer(cursor: Cursor, answer: records.Answer) -> None:
     # Asked inside the only writing transaction: a try whose client has gone may still be under way beside its retry.
     cursor.execute(
@@ -182,6 +204,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("approvals", "events", "sessions"),
+        *("settings", "setting_secrets", "coding_sessions"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -189,6 +212,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
 def _expired(cursor: Cursor, expired: records.Expired) -> None:
     cursor.execute("DELETE FROM sessions WHERE expires_at <= ?", (expired.sessions_before,))
     cursor.execute("DELETE FROM answers WHERE created_at <= ?", (expired.answers_before,))
+    cursor.execute("DELETE FROM coding_sessions WHERE used_at <= ?", (expired.coding_sessions_before,))
 
 
 WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
@@ -204,6 +228,8 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.Parent: _parent,
     records.ReportingLine: _reporting_line,
     records.AgentSecrets: _agent_secrets,
+    records.SettingSecret: _setting_secret,
+    records.CodingSessionKept: _coding_session,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,

@@ -8,6 +8,7 @@ from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
+from opencognit.domain.setting import Settings
 from opencognit.domain.task import RANK, Task
 
 
@@ -94,6 +95,10 @@ def _approval(approval: Approval) -> tuple[Any, ...]:
     return (approval.company_id, approval.status)
 
 
+def _settings(settings: Settings) -> tuple[Any, ...]:
+    return (settings.company_id,)
+
+
 def _company(company: Company) -> tuple[Any, ...]:
     return (company.month_ends_at,)
 
@@ -120,5 +125,6 @@ SHELVES: Final = {
         _task,
     ),
     "approval": Shelf("approvals", ("company_id", "status"), _approval),
+    "settings": Shelf("settings", ("company_id",), _settings),
 }
 """By the kind of actor."""

@@ -147,6 +147,39 @@ class Approvals(Entities):
     status = TextField()
 
 
+class Settings(Entities):
+    """Settings of the whole server, and of each company its own."""
+
+    company_id = TextField(null=True)
+
+
+class SettingSecrets(Model):
+    """The sealed values of secret settings."""
+
+    settings_id = TextField()
+    key = TextField()
+    company_id = TextField(null=True)
+    sealed = TextField()
+
+    class Meta:
+        table_name = "setting_secrets"
+        primary_key = CompositeKey("settings_id", "key")
+
+
+class CodingSessions(Model):
+    """Sessions of command-line agents, by agent and task."""
+
+    agent_id = TextField()
+    task_id = TextField()
+    company_id = TextField()
+    body = BlobField()
+    used_at = TextField()
+
+    class Meta:
+        table_name = "coding_sessions"
+        primary_key = CompositeKey("agent_id", "task_id")
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -184,6 +217,9 @@ ALL = (
     Runs,
     Costs,
     Approvals,
+    Settings,
+    SettingSecrets,
+    CodingSessions,
     Events,
     Answers,
 )

@@ -496,5 +496,7 @@ class TestClaude:
     ) -> None:
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         await hired.assign()
-        await hired.assert_failed("No Anthropic API key is set; start the server with ANTHROPIC_API_KEY")
+        await hired.assert_failed(
+            "No Anthropic API key is set; set anthropic_api_key, or start the server with ANTHROPIC_API_KEY"
+        )
         assert wire.bodies == []

@@ -21,6 +21,11 @@ class Expected(NamedTuple):
 
     may: str
     body: dict[str, Any] | None = None
+    query: str = ""
+
+    def names_a_company(self) -> bool:
+        """Whether a company is named beside the path."""
+        return "{company}" in f"{self.body}{self.query}"
 
 
 TABLE = {
@@ -76,6 +81,8 @@ TABLE = {
     "GET /api/genehmigungen/{id}": Expected(ALL),
     "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
+    "GET /api/einstellungen": Expected(PEOPLE, query="?unternehmenId={company}"),
+    "PUT /api/einstellungen/{key}": Expected("owner", {"wert": "de", "unternehmenId": "{company}"}),
 }
 
 BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
@@ -137,6 +144,7 @@ class World:
         route = BY_NAME[name]
         path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
+        path = path.replace("{key}", "language") + TABLE[name].query.format(**self.ids)
         body = {key: value.format(**self.ids) for key, value in (TABLE[name].body or {}).items()}
         return await self.callers[caller].call(route.method, path, body or None)
 
@@ -145,13 +153,14 @@ class World:
 async def test_only_those_who_may_use_a_route(name: str, admin: Api) -> None:
     world = await World().found(admin)
     may = TABLE[name].may.split()
-    belongs_to_a_company = BY_NAME[name].subject is not Subject.SIGNED_IN
+    in_path = BY_NAME[name].subject is not Subject.SIGNED_IN
+    hidden_from = ("stranger", "foreign_agent") if in_path else ("stranger",) if TABLE[name].names_a_company() else ()
     refused = [caller for caller in CALLERS if caller not in may]
     for caller in refused:
         answer = await world.knock(caller, name)
         if caller in ("nobody", "bad", "revoked"):
             expected = (401, "NOT_AUTHENTICATED")
-        elif caller in ("stranger", "foreign_agent") and belongs_to_a_company:
+        elif caller in hidden_from:
             expected = (404, "NOT_FOUND")
         else:
             expected = (403, "FORBIDDEN")

@@ -68,7 +68,7 @@ def use(name: str, call_id: str = "call-1", **arguments: Any) -> dict[str, Any]:
     return {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
 
 
-async def key_of(company_id: str) -> str | None:
+async def key_of(company_id: str, _name: str) -> str | None:
     return f"key-of-{company_id}"
 
 

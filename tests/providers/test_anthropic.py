@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from opencognit.domain.errors import NotFound, StaleToken
+from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.prices import PriceList
 from tests.providers.anthropic_wire import (
     MODEL,
     Wire,
+    key_of,
     results,
     text,
     use,
@@ -223,3 +226,31 @@ async def test_cancelling_ends_the_call(claude: ClaudeProvider, toolbox: FakeToo
     with pytest.raises(asyncio.CancelledError):
         await running
     assert ended.is_set()
+
+
+async def test_a_key_that_was_changed_is_used_by_the_next_call(wire: Wire, toolbox: FakeToolbox) -> None:
+    keys = iter(("first-key", "second-key"))
+
+    async def stored(_company: str, name: str) -> str | None:
+        assert name == "anthropic_api_key"
+        return next(keys)
+
+    provider = ClaudeProvider(key_for=stored, prices=PriceList(), base_url="https://api.anthropic.test")
+    wire.replies(use("comment", "call-1", text="Counting."))
+    wire.replies(use("finish", "call-2", result="12 anvils"))
+    await work(provider, toolbox)
+    await provider.close()
+    assert [headers["authorization"].split()[-1] for headers in wire.headers] == ["first-key", "second-key"]
+
+
+async def test_the_companys_own_price_is_what_a_call_costs(wire: Wire, toolbox: FakeToolbox) -> None:
+    stated = StatedPrices()
+    stated.set("company-1", models={MODEL: {"input": 1_000_000, "output": 2_000_000}}, fallback=None)
+    provider = ClaudeProvider(key_for=key_of, prices=PriceList(stated=stated), base_url="https://api.anthropic.test")
+    wire.replies(use("finish", "call-1", result="12 anvils"), input_tokens=100, output_tokens=10)
+    await work(provider, toolbox)
+    await provider.close()
+    (booked,) = toolbox.booked
+    assert (booked.cost_cents, booked.cost_estimated) == (Decimal(120), False)
+    # 2,000,000 cents for a million of the 8192 tokens that it may write, beside the prompt.
+    assert toolbox.metered_calls[0].worst.cost_cents > Decimal(16384)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.prices import FallbackPrice, PriceList
 
@@ -92,3 +93,46 @@ def test_the_slow_packages_are_imported_on_first_use(package: str) -> None:
         f"import sys, opencognit.providers.table, opencognit.providers.prices; sys.exit({package!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+MILLION_EACH = TokenUsage(
+    input_tokens=1_000_000, output_tokens=1_000_000, cache_read_tokens=1_000_000, cache_write_tokens=1_000_000
+)
+
+
+def priced(model: str, company_id: str | None = None) -> tuple[Decimal, bool]:
+    """(cents, whether estimated) of a million of each, where the settings state some prices."""
+    stated = StatedPrices()
+    stated.set(None, models={HAIKU: {"input": 1, "output": 2}, "local": {"kostenlos": True}}, fallback=None)
+    stated.set(
+        "company",
+        models={HAIKU: {"input": 3, "output": 4, "cacheRead": 0.5, "cacheWrite": 5}},
+        fallback={"input": 7, "output": 8},
+    )
+    cost = PriceList(stated=stated).cost(MILLION_EACH, vendor="anthropic", model=model, company_id=company_id)
+    return cost.cents, cost.estimated
+
+
+@pytest.mark.parametrize(
+    ("model", "company_id", "cents", "estimated"),
+    [
+        (HAIKU, None, "5", False),
+        (HAIKU, "another", "5", False),
+        (HAIKU, "company", "12.5", False),
+        (HAIKU + "-20251001", "company", "12.5", False),
+        ("local", "company", "0", False),
+        (UNKNOWN, "company", "29", True),
+        (UNKNOWN, "another", "11025", True),
+    ],
+)
+def test_the_price_that_the_settings_state_wins(
+    model: str, company_id: str | None, cents: str, estimated: bool
+) -> None:
+    assert priced(model, company_id) == (Decimal(cents), estimated)
+
+
+def test_a_price_that_was_taken_back_holds_no_longer() -> None:
+    stated = StatedPrices()
+    stated.set("company", models={HAIKU: {"input": 3, "output": 4}}, fallback={"input": 7, "output": 8})
+    stated.set("company", models=None, fallback=None)
+    assert (stated.of_model(HAIKU, "company"), stated.fallback("company")) == (None, None)

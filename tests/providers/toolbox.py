@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from opencognit.domain.coding_session import CodingSession
 from opencognit.providers.port import MeteredCall, Outcome, WorkOrder
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class FakeToolbox:
         self.booked: list[Outcome] = []
         self.metered_calls: list[MeteredCall[Any]] = []
         self.heard: list[str] = []
+        self.session: CodingSession | None = None
+        self.sessions: list[CodingSession | None] = []
         self.refuse: Exception | None = None
         self.paused_after: int | None = None
         self.callback: FakeCallback | None = None
@@ -89,6 +92,13 @@ class FakeToolbox:
 
     async def book(self, outcome: Outcome) -> None:
         self.booked.append(outcome)
+
+    async def coding_session(self) -> CodingSession | None:
+        return self.session
+
+    async def keep_coding_session(self, session: CodingSession | None) -> None:
+        self.session = session
+        self.sessions.append(session)
 
     def progress(self, text: str) -> None:
         self.heard.append(text)

@@ -94,6 +94,20 @@ CREATE TABLE approvals (
 );
 CREATE INDEX approvals_company ON approvals (company_id, status, seq);
 
+CREATE TABLE settings (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
+    company_id TEXT
+);
+CREATE TABLE setting_secrets (
+    settings_id TEXT NOT NULL, key TEXT NOT NULL, company_id TEXT, sealed TEXT NOT NULL, PRIMARY KEY (settings_id, key)
+) WITHOUT ROWID;
+
+CREATE TABLE coding_sessions (
+    agent_id TEXT NOT NULL, task_id TEXT NOT NULL, company_id TEXT NOT NULL, body BLOB NOT NULL, used_at TEXT NOT NULL,
+    PRIMARY KEY (agent_id, task_id)
+) WITHOUT ROWID;
+CREATE INDEX coding_sessions_age ON coding_sessions (used_at);
+
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     created_at TEXT NOT NULL
