@@ -206,7 +206,7 @@ class Runtime:
             ),
             HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
             ClaudeProvider(
-                api_key_for=_key_from_environment,
+                key_for=_key_from_environment,
                 base_url=wanted.anthropic_base_url or None,
                 prices=PriceList(),
             ),
@@ -397,5 +397,5 @@ class Runtime:
             raise NotFound("Company not found")
 
 
-async def _key_from_environment(_company_id: str) -> str | None:
-    return os.environ.get("ANTHROPIC_API_KEY")
+async def _key_from_environment(_company_id: str, name: str) -> str | None:
+    return os.environ.get(name.upper())

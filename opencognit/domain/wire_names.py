@@ -110,6 +110,9 @@ BOARD_EVENT_FIELDS = {
 }
 """Fields of the events whose data speak of `aufgabeId` and `expertId`."""
 
+RUN_OUTPUT_FIELDS = {**FIELDS, "run_id": "laufId"}
+"""Fields of the live output of a run, which is no event."""
+
 ERROR_FIELDS = {"message": "fehler", "request_id": "anfrageId", "field": "feld"}
 """Fields of a refusal."""
 
@@ -134,6 +137,11 @@ ADAPTER_FIELDS = {
     "output_tokens": "outputTokens",
     "cache_read_tokens": "cacheReadTokens",
     "cache_write_tokens": "cacheWriteTokens",
+    "api_key": "apiKey",
+    "base_url": "basisUrl",
+    "fallback_models": "ersatzModelle",
+    "free": "kostenlos",
+    "review_model": "pruefModell",
 }
 """Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
 

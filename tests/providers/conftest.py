@@ -29,7 +29,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 async def claude(wire: Wire) -> AsyncIterator[ClaudeProvider]:
-    provider = ClaudeProvider(api_key_for=key_of, prices=PriceList(), base_url="https://api.anthropic.test")
+    provider = ClaudeProvider(key_for=key_of, prices=PriceList(), base_url="https://api.anthropic.test")
     yield provider
     await provider.close()
 

@@ -34,7 +34,7 @@ async def test_the_model_works_with_its_tools_until_it_finishes(
     assert (outcome.result, outcome.status, outcome.error) == ("12 anvils", "in_review", None)
     assert toolbox.comments == ["Counting."]
     assert toolbox.subtasks == [{"title": "Count the rest", "description": None, "assignee": "Bob"}]
-    assert toolbox.heard == ["Let me see."]
+    assert "".join(toolbox.heard) == "Let me see."
     assert results(wire.bodies[1]) == [
         {
             "type": "tool_result",

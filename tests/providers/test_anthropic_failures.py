@@ -17,10 +17,10 @@ from tests.providers.toolbox import FakeToolbox, order
 
 @pytest.mark.parametrize("key", [None, "", " ", "sk-ünicode", "two\nlines"])
 async def test_without_a_usable_key_nothing_is_called(wire: Wire, toolbox: FakeToolbox, key: str | None) -> None:
-    async def stored(_: str) -> str | None:
+    async def stored(_: str, _name: str) -> str | None:
         return key
 
-    provider = ClaudeProvider(api_key_for=stored, prices=PriceList())
+    provider = ClaudeProvider(key_for=stored, prices=PriceList())
     with pytest.raises(ProviderFailed, match="API key") as raised:
         await provider.work(order(), toolbox)
     assert not raised.value.transient
@@ -162,10 +162,10 @@ async def test_the_steps_are_limited(claude: ClaudeProvider, toolbox: FakeToolbo
 )
 def test_a_bad_configuration_is_refused_when_it_is_saved(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationFailed):
-        ClaudeProvider(api_key_for=key_of, prices=PriceList()).validate(config)
+        ClaudeProvider(key_for=key_of, prices=PriceList()).validate(config)
 
 
 def test_a_good_configuration_is_taken() -> None:
-    provider = ClaudeProvider(api_key_for=key_of, prices=PriceList())
+    provider = ClaudeProvider(key_for=key_of, prices=PriceList())
     provider.validate({})
     provider.validate({"modell": "claude-opus-4-8", "maxTokens": 1000, "maxSchritte": 5})
