@@ -1,13 +1,14 @@
 """What actors need from outside, as protocols; `runtime.py` fills them with real parts."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from opencognit.clock import Clock, IdSource
 from opencognit.domain.directory import Directory
+from opencognit.domain.events import RunOutput
 from opencognit.domain.instants import Instant, Seconds
 from opencognit.domain.records import Unit
 from opencognit.providers.port import Provider
@@ -81,3 +82,5 @@ class Surroundings:
     providers: Mapping[str, Provider]
     secrets: SecretKeeper
     limits: Limits
+    show: Callable[[RunOutput], None] = lambda _output: None
+    """Shows what a run says to those who follow its company."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from opencognit.actors.output_stream import OutputStream
 from opencognit.domain.agent import BookCost
 from opencognit.domain.approval import RequestApproval
 from opencognit.domain.errors import ValidationFailed
@@ -55,6 +56,7 @@ class RunTools:
         self._system = system
         self._cycle = cycle
         self._run = run
+        self._live = OutputStream(system, run)
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""
@@ -118,6 +120,11 @@ class RunTools:
     def progress(self, text: str) -> None:
         """Output as it comes."""
         self.output = (self.output + text)[-OUTPUT_LIMIT:]
+        self._live.add(text)
+
+    def end(self) -> None:
+        """Show what of the output was not shown yet; the run is over."""
+        self._live.end()
 
     def stopping(self) -> bool:
         """Whether the agent was paused meanwhile."""

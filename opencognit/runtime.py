@@ -28,7 +28,7 @@ from opencognit.actors.accounts import Accounts
 from opencognit.actors.agent import Agent as AgentActor
 from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
-from opencognit.actors.event_hub import EventHub, Publish, Subscription
+from opencognit.actors.event_hub import EventHub, Publish, Show, Subscription
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
@@ -46,7 +46,7 @@ from opencognit.domain.errors import (
     NotFound,
     StorageUnavailable,
 )
-from opencognit.domain.events import Published
+from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import after, instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
@@ -58,6 +58,7 @@ from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.openai_compatible import KINDS, OpenAiCompatibleProvider
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.providers.table import providers_by_name
@@ -197,6 +198,7 @@ class Runtime:
 
     def _built_in_providers(self) -> Mapping[str, Provider]:
         wanted = self.settings.agents
+        prices = PriceList()
         return providers_by_name(
             BashProvider(
                 enabled=wanted.bash_enabled,
@@ -208,9 +210,25 @@ class Runtime:
             ClaudeProvider(
                 key_for=_key_from_environment,
                 base_url=wanted.anthropic_base_url or None,
-                prices=PriceList(),
+                prices=prices,
             ),
+            *self._openai_compatible_providers(prices),
         )
+
+    def _openai_compatible_providers(self, prices: PriceList) -> Sequence[Provider]:
+        wanted = self.settings.agents
+        places = {"ollama": wanted.ollama_base_url or None}
+        allowed = {"custom": frozenset(wanted.custom_allowed_addresses)}
+        return [
+            OpenAiCompatibleProvider(
+                kind,
+                key_for=_key_from_environment,
+                prices=prices,
+                base_url=places.get(kind.name),
+                allowed_addresses=allowed.get(kind.name, frozenset()),
+            )
+            for kind in KINDS
+        ]
 
     def _make_system(self) -> ActorSystem:
         surroundings = Surroundings(
@@ -221,6 +239,7 @@ class Runtime:
             providers=self.providers,
             secrets=AgentSecretKeeper(self.box),
             limits=self.settings.limits(agents_folder=self.data / "agents"),
+            show=self._show,
         )
         return ActorSystem(surroundings, ACTORS)
 
@@ -267,6 +286,9 @@ class Runtime:
 
     def _publish(self, events: Sequence[Published]) -> None:
         self.hub.actor_inbox.put(Envelope(Publish(events)))
+
+    def _show(self, output: RunOutput) -> None:
+        self.hub.actor_inbox.put(Envelope(Show(output, self.clock.now())))
 
     # Asking
 
@@ -365,8 +387,9 @@ class Runtime:
             async for event in self.replay(subscription, since=last if since is None else since, until=last):
                 yield event
             while not subscription.overflowed:
-                for event, _ in await subscription.take():
-                    yield event
+                for followed, _ in await subscription.take():
+                    if isinstance(followed, Published):
+                        yield followed
             raise MailboxFull("This follower is too slow")
         finally:
             self.hub.unsubscribe(subscription)

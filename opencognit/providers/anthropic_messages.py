@@ -84,8 +84,6 @@ class MessagesApi:
                 async for event in stream.raw_events(stream.response):
                     if event.data:
                         assembly.take(event.data)
-            if not assembly.complete:
-                raise ProviderFailed("Anthropic's answer ended before its end", transient=True)
             reply = assembly.reply()
         except ProviderFailed as error:
             raise self._with_cost(error, request, assembly) from error

@@ -78,13 +78,10 @@ class Assembly:
 
     Args:
         hear: given the text as it comes.
-
-    Attributes:
-        complete: the end has come.
     """
 
     def __init__(self, hear: Callable[[str], None]) -> None:
-        self.complete = False
+        self._complete = False
         self._hear = hear
         self._start: _Start | None = None
         self._usage = ReplyUsage()
@@ -111,12 +108,14 @@ class Assembly:
                 self._usage = self._usage.updated(event.usage)
                 self._stop = msgspec.convert(event.delta, _Delta).stop_reason or self._stop
             case "message_stop":
-                self.complete = True
+                self._complete = True
             case "error":
                 error = event.error
                 raise ProviderFailed(
                     f"Anthropic broke off with {error.type}: {error.message[:300]}", transient=error.type in _PASSING
                 )
+            case _:
+                return
 
     def counted(self, *, most_output: int) -> TokenUsage | None:
         """What is charged at most as far as it is known: the output at its most until its sum has come.
@@ -134,8 +133,11 @@ class Assembly:
         """The whole answer.
 
         Raises:
+            ProviderFailed: its end has not come.
             msgspec.ValidationError: something that it needs has not come.
         """
+        if not self._complete:
+            raise ProviderFailed("Anthropic's answer ended before its end", transient=True)
         if self._start is None or self._usage.input_tokens is None or self._usage.output_tokens is None:
             problem = "it does not say its model and what it used"
             raise msgspec.ValidationError(problem)
@@ -163,6 +165,8 @@ class Assembly:
             case "tool_use":
                 msgspec.convert(block, _ToolBlock)
                 self._inputs[index] = ""
+            case _:
+                pass
         self._blocks[index] = dict(block)
 
     def _add(self, index: int, delta: "_Delta") -> None:
@@ -180,6 +184,8 @@ class Assembly:
                 block["thinking"] = block.get("thinking", "") + delta.thinking
             case "signature_delta":
                 block["signature"] = block.get("signature", "") + delta.signature
+            case _:
+                return
 
     def _call(self, index: int) -> ToolCall:
         block, pieces = self._blocks[index], self._inputs[index]
