@@ -61,7 +61,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     messages: Sequence[Message]
     tools: tuple[type[AgentTool], ...]
     time_limit: float
-    """Seconds without an answer."""
+    """Seconds that it may take to answer."""
     must_call: type[AgentTool] | None = None
     """The one tool that it has to call."""
     hear: Callable[[str], None] = lambda _text: None

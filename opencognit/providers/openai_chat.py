@@ -4,7 +4,8 @@ A call whose answer was lost may have been charged, and is reported with the mos
 never follows a redirect.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import aiohttp
@@ -96,8 +97,9 @@ class ChatCompletions:
     async def _make(self, ask: Ask, body: bytes, worst: Outcome) -> tuple[Reply, Outcome]:
         assembly = Assembly(self._endpoint.vendor, ask.model, ask.hear)
         try:
-            async for data in self._events(body, ask.time_limit):
-                assembly.take(data)
+            async with aclosing(self._events(body, ask.time_limit)) as events:
+                async for data in events:
+                    assembly.take(data)
             reply = assembly.reply()
         except _Refused:
             raise
@@ -125,7 +127,7 @@ class ChatCompletions:
         cost = self._prices.cost(usage, vendor=self._endpoint.price_vendor, model=model)
         return Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=model)
 
-    async def _events(self, body: bytes, time_limit: float) -> AsyncIterator[bytes]:
+    async def _events(self, body: bytes, time_limit: float) -> AsyncGenerator[bytes]:
         """The data of each event up to the end.
 
         Raises:
@@ -141,12 +143,13 @@ class ChatCompletions:
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=time_limit),
+                timeout=aiohttp.ClientTimeout(total=time_limit, sock_connect=_CONNECT_SECONDS),
             ) as response:
                 if response.status != _OK:
                     raise await self._refusal(response)
-                async for data in _event_data(response, vendor):
-                    yield data
+                async with aclosing(_event_data(response, vendor)) as events:
+                    async for data in events:
+                        yield data
         except ForbiddenAddress as error:
             raise _Refused(error.message, transient=False) from error
         except aiohttp.InvalidURL as error:
@@ -188,7 +191,7 @@ def _reason(body: bytes) -> ApiError:
     return one.error if isinstance(one.error, ApiError) else ApiError(message=one.error)
 
 
-async def _event_data(response: aiohttp.ClientResponse, vendor: str) -> AsyncIterator[bytes]:
+async def _event_data(response: aiohttp.ClientResponse, vendor: str) -> AsyncGenerator[bytes]:
     """The data lines of a stream of server-sent events, up to `[DONE]` or the end."""
     size, rest = 0, b""
     async for piece in response.content.iter_any():

@@ -5,6 +5,7 @@ says it. `custom` goes where its configuration says, with the key from there and
 address must not be able to have the server's keys sent to it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -163,13 +164,13 @@ class OpenAiCompatibleProvider:
     async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
         """Let the model work. Raises `ProviderFailed`; what was used until then is booked."""
         config = read_config(order.config, self._kind.config)
-        chat = ChatCompletions(self._session(), await self._endpoint(config, order.company_id), self._prices)
+        chat = await self._chat(config, order.company_id)
         return await converse(order, toolbox, chat=chat, config=config)
 
     async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
         """Say whether a result does what its task asks for. Raises `ProviderFailed`."""
         config = read_config(order.config, self._kind.config)
-        chat = ChatCompletions(self._session(), await self._endpoint(config, order.company_id), self._prices)
+        chat = await self._chat(config, order.company_id)
         judge = model or config.review_model or self._kind.review_model or config.model
         return await reviewed(order, result, toolbox, chat=chat, model=judge)
 
@@ -177,6 +178,12 @@ class OpenAiCompatibleProvider:
         """Close all connections."""
         if self._kept_session is not None:
             await self._kept_session.close()
+
+    async def _chat(self, config: ModelConfig, company_id: str) -> ChatCompletions:
+        endpoint = await self._endpoint(config, company_id)
+        # In a thread: reading the prices takes 0.4 s, once.
+        await asyncio.to_thread(self._prices.load)
+        return ChatCompletions(self._session(), endpoint, self._prices)
 
     async def _endpoint(self, config: ModelConfig, company_id: str) -> Endpoint:
         kind = self._kind

@@ -113,7 +113,8 @@ class _Call:
         self.extra: Any = None
 
     def add(self, piece: _Piece) -> None:
-        self.name += piece.function.name or ""
+        # Some servers repeat the name with each piece.
+        self.name = self.name or piece.function.name or ""
         self.arguments += piece.function.arguments or ""
         self.extra = piece.extra_content or self.extra
 

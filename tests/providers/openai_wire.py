@@ -1,6 +1,7 @@
 """An OpenAI-compatible API, faked on the wire, and how a test puts an agent to work with it."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,13 +34,15 @@ class OpenAiWire:
         pieces = [chunk(tool_calls=[{"index": index, **tool}]) for index, tool in enumerate(tools)]
         self.answers(body=stream(*pieces, finish=finish, **usage), api=api)
 
-    def answers(self, *, api: str = OPENAI_API, **fields: Any) -> None:
-        """The next answer, whatever it is."""
+    def answers(self, *, before: Callable[[], Any] | None = None, api: str = OPENAI_API, **fields: Any) -> None:
+        """The next answer, whatever it is; `before` is awaited first."""
 
         async def answer(url: object, **kwargs: Any) -> CallbackResult:
             self.urls.append(str(url))
             self.bodies.append(json.loads(kwargs["data"]))
             self.headers.append({name.lower(): value for name, value in kwargs["headers"].items()})
+            if before is not None:
+                await before()
             return CallbackResult(**fields)
 
         self._fake.post(api, callback=answer)

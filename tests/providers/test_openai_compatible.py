@@ -168,7 +168,7 @@ async def test_a_call_that_comes_in_pieces_is_put_together(
         body=stream(
             chunk(tool_calls=[{"index": 0, "id": "a", "function": {"name": "finish", "arguments": ""}}]),
             chunk(tool_calls=[{"index": 0, "function": {"arguments": '{"result": '}}]),
-            chunk(tool_calls=[{"index": 0, "function": {"arguments": '"done"}'}}]),
+            chunk(tool_calls=[{"index": 0, "id": "", "function": {"name": "finish", "arguments": '"done"}'}}]),
             finish="tool_calls",
         )
     )

@@ -1,5 +1,6 @@
 """An OpenAI-compatible API, its wire faked: what can go wrong with a call."""
 
+import asyncio
 import json
 from decimal import Decimal
 
@@ -134,3 +135,24 @@ async def test_a_stop_that_is_no_end_is_a_failure_of_the_task(
     assert said in (outcome.error or "")
     assert outcome.output == "So far"
     assert len(toolbox.booked) == 1
+
+
+async def test_cancelling_ends_the_call(
+    openai: OpenAiCompatibleProvider, toolbox: FakeToolbox, openai_wire: OpenAiWire
+) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    openai_wire.answers(before=never)
+    running = asyncio.create_task(work(openai, toolbox))
+    await asked.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ended.is_set()
