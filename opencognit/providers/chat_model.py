@@ -89,7 +89,7 @@ async def usable_key(key_for: KeyFor, company_id: str, *, name: str, vendor: str
     """
     key = (await key_for(company_id, name) or "").strip()
     if not key:
-        raise ProviderFailed(f"No {vendor} API key is set ({name})", transient=False)
+        raise ProviderFailed(f"No {vendor} API key is set; start the server with {name.upper()}", transient=False)
     return checked_key(key, vendor=vendor)
 
 
