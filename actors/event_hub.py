@@ -6,22 +6,34 @@ Nobody waits for a slow follower: each has a bounded queue, and one whose queue 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from typing_extensions import override
 
 from opencognit.actors.asyncio_actor import AsyncioActor
-from opencognit.domain.events import Published
+from opencognit.domain.events import Published, RunOutput
+from opencognit.domain.instants import Instant
 
 QUEUE: Final = 1000
 """Events that a follower may be behind."""
+
+
+Followed: TypeAlias = Published | RunOutput
+"""What followers are sent: committed events, and the live output of runs, which is neither kept nor numbered."""
 
 
 class Publish(msgspec.Struct, frozen=True):
     """Told by the store: these were committed."""
 
     events: Sequence[Published]
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Told by a run: this was said. It is not kept, and nobody who does not follow now will see it."""
+
+    output: RunOutput
+    now: Instant
 
 
 class Subscription:
@@ -51,10 +63,10 @@ class Subscription:
         self._may_see = may_see
         self._limit = limit
         self._when_overflowed = when_overflowed
-        self._queue: deque[tuple[Published, bytes]] = deque()
+        self._queue: deque[tuple[Followed, bytes]] = deque()
         self._arrived = asyncio.Event()
 
-    def wants(self, event: Published) -> bool:
+    def wants(self, event: Followed) -> bool:
         """Whether the follower asked for such events and may see this company now."""
         return (
             (self.types is None or event.type in self.types)
@@ -62,7 +74,7 @@ class Subscription:
             and self._may_see(event.company_id)
         )
 
-    def offer(self, event: Published, message: bytes) -> None:
+    def offer(self, event: Followed, message: bytes) -> None:
         """Take the event in, or overflow."""
         if self.overflowed or not self.wants(event):
             return
@@ -74,7 +86,7 @@ class Subscription:
             self._queue.append((event, message))
         self._arrived.set()
 
-    async def take(self) -> list[tuple[Published, bytes]]:
+    async def take(self) -> list[tuple[Followed, bytes]]:
         """Wait for events; all that have come, each with its JSON. Empty after an overflow."""
         await self.arrival()
         return self.taken()
@@ -84,7 +96,7 @@ class Subscription:
         await self._arrived.wait()
         self._arrived.clear()
 
-    def taken(self) -> list[tuple[Published, bytes]]:
+    def taken(self) -> list[tuple[Followed, bytes]]:
         """All that wait; they wait no longer."""
         waiting = list(self._queue)
         self._queue.clear()
@@ -111,15 +123,20 @@ class EventHub(AsyncioActor):
         self._subscriptions: set[Subscription] = set()
 
     @override
-    def on_receive(self, message: Publish) -> None:
-        """Hand out committed events."""
+    def on_receive(self, message: Publish | Show) -> None:
+        """Hand out committed events, or what a run says."""
+        if isinstance(message, Show):
+            self._hand_out(message.output, message.output.message(message.now))
+            return
         for event in message.events:
             self.last_seq = event.seq
             if not self._subscriptions:
                 continue
-            text = event.message()
-            for subscription in self._subscriptions:
-                subscription.offer(event, text)
+            self._hand_out(event, event.message())
+
+    def _hand_out(self, event: Followed, text: bytes) -> None:
+        for subscription in self._subscriptions:
+            subscription.offer(event, text)
 
     def subscribe(self, subscription: Subscription) -> int:
         """Let a follower have all that comes after this call; returns the number of the last one before it."""

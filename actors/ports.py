@@ -1,7 +1,7 @@
 """What actors need from outside, as protocols; `runtime.py` fills them with real parts."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from opencognit.clock import Clock, IdSource
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.directory import Directory
+from opencognit.domain.events import RunOutput
 from opencognit.domain.instants import Instant, Seconds
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import Unit
@@ -93,3 +94,5 @@ class Surroundings:
     secrets: SecretKeeper
     limits: Limits
     prices: StatedPrices = field(default_factory=StatedPrices)
+    show: Callable[[RunOutput], None] = lambda _output: None
+    """Shows what a run says to those who follow its company."""

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opencognit.actors.metered_call import Spending
+from opencognit.actors.output_stream import OutputStream
 from opencognit.domain.approval import RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
@@ -65,6 +66,7 @@ class RunTools:
         self._spending = Spending(system, run, cycle.origin, count=self._booked)
         self._usual_cents: Decimal | None = None
         self._warned = False
+        self._live = OutputStream(system, run)
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""
@@ -141,6 +143,11 @@ class RunTools:
     def progress(self, text: str) -> None:
         """Output as it comes."""
         self.output = (self.output + text)[-OUTPUT_LIMIT:]
+        self._live.add(text)
+
+    def end(self) -> None:
+        """Show what of the output was not shown yet; the run is over."""
+        self._live.end()
 
     def stopping(self) -> bool:
         """Whether the agent was paused meanwhile."""

@@ -131,6 +131,7 @@ class WorkCycle:
         finally:
             if renewal is not None:
                 renewal.cancel()
+            tools.end()
             self._work = None
         ended = replace(message.run, ended_at=self._system.clock.now())
         await self._hand_in(replace(message, run=ended))

@@ -28,7 +28,7 @@ from opencognit.actors.accounts import Accounts
 from opencognit.actors.agent import Agent as AgentActor
 from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
-from opencognit.actors.event_hub import EventHub, Publish, Subscription
+from opencognit.actors.event_hub import EventHub, Publish, Show, Subscription
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
@@ -48,7 +48,7 @@ from opencognit.domain.errors import (
     NotFound,
     StorageUnavailable,
 )
-from opencognit.domain.events import Published
+from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import after, instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
@@ -63,6 +63,7 @@ from opencognit.providers.anthropic import ClaudeProvider
 from opencognit.providers.coding_agents import coding_agents
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.openai_compatible import KINDS, OpenAiCompatibleProvider
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.providers.table import providers_by_name
@@ -229,7 +230,23 @@ class Runtime:
                 hidden=(self.data,),
                 extra_path=tuple(Path(folder) for folder in wanted.coding_agents_path),
             ),
+            *self._openai_compatible_providers(prices),
         )
+
+    def _openai_compatible_providers(self, prices: PriceList) -> Sequence[Provider]:
+        wanted = self.settings.agents
+        places = {"ollama": wanted.ollama_base_url or None}
+        allowed = {"custom": frozenset(wanted.custom_allowed_addresses)}
+        return [
+            OpenAiCompatibleProvider(
+                kind,
+                key_for=self.key_for,
+                prices=prices,
+                base_url=places.get(kind.name),
+                allowed_addresses=allowed.get(kind.name, frozenset()),
+            )
+            for kind in KINDS
+        ]
 
     def _make_system(self) -> ActorSystem:
         surroundings = Surroundings(
@@ -241,6 +258,7 @@ class Runtime:
             secrets=self._secrets,
             limits=self.settings.limits(agents_folder=self.data / "agents"),
             prices=self.prices,
+            show=self._show,
         )
         return ActorSystem(surroundings, ACTORS)
 
@@ -298,6 +316,9 @@ class Runtime:
 
     def _publish(self, events: Sequence[Published]) -> None:
         self.hub.actor_inbox.put(Envelope(Publish(events)))
+
+    def _show(self, output: RunOutput) -> None:
+        self.hub.actor_inbox.put(Envelope(Show(output, self.clock.now())))
 
     # Asking
 
@@ -396,8 +417,9 @@ class Runtime:
             async for event in self.replay(subscription, since=last if since is None else since, until=last):
                 yield event
             while not subscription.overflowed:
-                for event, _ in await subscription.take():
-                    yield event
+                for followed, _ in await subscription.take():
+                    if isinstance(followed, Published):
+                        yield followed
             raise MailboxFull("This follower is too slow")
         finally:
             self.hub.unsubscribe(subscription)

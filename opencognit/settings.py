@@ -87,6 +87,8 @@ class Agents(Section, frozen=True, kw_only=True):
     coding_agents_memory_mb: Count
     http_allowed_addresses: tuple[str, ...]
     anthropic_base_url: str
+    ollama_base_url: str
+    custom_allowed_addresses: tuple[str, ...]
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from typing import Any
 
 from opencognit.clock import Timer
 from opencognit.domain.instants import Instant, Seconds, after, instant
-from opencognit.providers.port import Outcome, Toolbox, WorkOrder
+from opencognit.providers.port import Abilities, Outcome, Toolbox, WorkOrder
 
 Script = Callable[[WorkOrder, Toolbox], Awaitable[Outcome]]
 
@@ -108,7 +108,7 @@ class ScriptedProvider:
         orders: what it was given, in order.
     """
 
-    may_retry = True
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=True)
 
     def __init__(self, script: Script | None = None, *, name: str = "scripted") -> None:
         self.name = name

@@ -15,7 +15,14 @@ from opencognit.domain.caller import CallerKind
 from opencognit.domain.instants import Instant
 from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import Priority, Task, TaskStatus
-from opencognit.domain.wire_names import BOARD_EVENT_FIELDS, BUDGET_EVENT_FIELDS, EVENTS, FIELDS, TASK_EVENT_FIELDS
+from opencognit.domain.wire_names import (
+    BOARD_EVENT_FIELDS,
+    BUDGET_EVENT_FIELDS,
+    EVENTS,
+    FIELDS,
+    RUN_OUTPUT_FIELDS,
+    TASK_EVENT_FIELDS,
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
@@ -250,4 +257,21 @@ class Published(msgspec.Struct, frozen=True):
             self.seq,
             FIELDS["company_id"].encode(),
             self.company_id.encode(),
+        )
+
+
+class RunOutput(msgspec.Struct, frozen=True, kw_only=True, rename=RUN_OUTPUT_FIELDS):
+    """What a run says while it runs. Not an event: it is sent once, to those who follow then, and has no number."""
+
+    type: ClassVar[str] = "run_output"
+    company_id: str
+    agent_id: str
+    task_id: str | None
+    run_id: str
+    text: str
+
+    def message(self, now: Instant) -> bytes:
+        """The output as `/ws` sends it."""
+        return msgspec.json.encode(
+            {"type": self.type, "data": self, "timestamp": now, FIELDS["company_id"]: self.company_id}
         )

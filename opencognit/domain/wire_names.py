@@ -132,6 +132,9 @@ BUDGET_EVENT_FIELDS = {
 LIMIT_FIELDS = {"kind": "art", "period": "zeitraum", "most": "hoechstens"}
 """Fields of a limit on what an agent uses."""
 
+RUN_OUTPUT_FIELDS = {**FIELDS, "run_id": "laufId"}
+"""Fields of the live output of a run, which is no event."""
+
 ERROR_FIELDS = {"message": "fehler", "request_id": "anfrageId", "field": "feld"}
 """Fields of a refusal."""
 
@@ -159,6 +162,11 @@ ADAPTER_FIELDS = {
     "access": "zugriff",
     "max_cost_cents": "maxKostenCent",
     "subscription": "abonnement",
+    "api_key": "apiKey",
+    "base_url": "basisUrl",
+    "fallback_models": "ersatzModelle",
+    "free": "kostenlos",
+    "review_model": "pruefModell",
 }
 """Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
 

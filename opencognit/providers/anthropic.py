@@ -1,48 +1,36 @@
 """The `claude` adapter: a task is done by a model of Anthropic's, which may call tools on the way.
 
-Each step is one call. What it used and cost is booked before anything is done with its reply, so that no
-crash can forget it. The prompt is marked for Anthropic's cache after the part that stays the same for all
+The prompt is marked for Anthropic's cache after the part that stays the same for all
 tasks of the agent, and after the newest message, so that a step pays the full price only for what is new.
 """
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from opencognit.domain.wire_names import ADAPTER_FIELDS
-from opencognit.providers.agent_tools import TOOLS, ToolAnswer, call_tool, input_schema
-from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Reply
-from opencognit.providers.exchange import AdapterConfig, read_config
-from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.agent_tools import AgentTool, ToolAnswer, input_schema
+from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Payer
+from opencognit.providers.chat_model import Ask, KeyFor, Message, Reply, ToolCall, provider_key, usable_key
+from opencognit.providers.conversation import ModelConfig, ModelName, converse
+from opencognit.providers.exchange import read_config
+from opencognit.providers.port import Abilities, MeteredCall, Outcome, Toolbox, Verdict, WorkOrder
 from opencognit.providers.prices import PriceList
-from opencognit.providers.prompt import standing_prompt, task_prompt
+from opencognit.providers.review import reviewed
 
 API_URL = "https://api.anthropic.com"
-API_KEY = "anthropic_api_key"
 DEFAULT_MODEL = "claude-sonnet-5-5"
+DEFAULT_REVIEW_MODEL = "claude-haiku-5-5"
+KEY_NAME = "anthropic_api_key"
 
 _KEPT_FOR_MINUTES = {"type": "ephemeral"}
 
-_STOPPED = {
-    "max_tokens": f"The model's answer was longer than `{ADAPTER_FIELDS['max_tokens']}` allows",
-    "refusal": "The model refused to answer",
-    "model_context_window_exceeded": "The task has become too long for the model",
-}
-"""What a stop means that is not the end of a turn."""
 
-
-class ClaudeConfig(AdapterConfig, frozen=True, kw_only=True):
+class ClaudeConfig(ModelConfig, frozen=True, kw_only=True):
     """What an agent of this kind is configured with."""
 
-    model: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9.:@_-]*$")] = DEFAULT_MODEL
-    """Anthropic's name for the model."""
-    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_000)] = 8192
-    """The most that one step may write."""
-    max_steps: Annotated[int, msgspec.Meta(ge=1, le=200)] = 30
-    """The most calls that one run may make."""
+    model: ModelName = DEFAULT_MODEL
 
 
 class ClaudeProvider:
@@ -51,18 +39,18 @@ class ClaudeProvider:
     Work that is done again after a crash calls its tools again: a comment may then stand there twice.
 
     Args:
-        key_for: gives a key of a company, by its id and the name of the key; None where it has none.
+        key_for: gives the key of a company, by the company's id and the key's name.
         prices: what tokens cost.
         base_url: where Anthropic's API is; for a gateway in front of it, and for tests.
     """
 
     name = "claude"
-    may_retry = True
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=True)
 
     def __init__(
         self,
         *,
-        key_for: Callable[[str, str], Awaitable[str | None]],
+        key_for: KeyFor,
         prices: PriceList,
         base_url: str | None = None,
     ) -> None:
@@ -77,109 +65,68 @@ class ClaudeProvider:
     async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
         """Let the model work. Raises `ProviderFailed`; what was used until then is booked."""
         config = read_config(order.config, ClaudeConfig)
-        await self._api.connected()
-        talk = _Talk(order, config)
-        for _ in range(config.max_steps):
-            if toolbox.stopping():
-                return Outcome(status="todo", output=talk.said())
-            # Asked for anew with each step: one that was changed meanwhile is used at once.
-            api_key = await self._key(order.company_id)
-            reply = await toolbox.metered(self._call(talk.request(), order, api_key=api_key))
-            outcome = await talk.take(reply, toolbox)
-            if outcome is not None:
-                return msgspec.structs.replace(outcome, output=talk.said(), model=reply.model)
-        return Outcome(error=f"The task was not finished in {config.max_steps} steps", output=talk.said())
+        return await converse(order, toolbox, chat=await self._chat(order.company_id), config=config)
+
+    async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
+        """Say whether a result does what its task asks for. Raises `ProviderFailed`."""
+        config = read_config(order.config, ClaudeConfig)
+        chat = await self._chat(order.company_id)
+        judge = model or config.review_model or DEFAULT_REVIEW_MODEL
+        return await reviewed(order, result, toolbox, chat=chat, model=judge)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
 
-    async def _key(self, company_id: str) -> str:
-        key = (await self._key_for(company_id, API_KEY) or "").strip()
-        if not key:
-            raise ProviderFailed(
-                f"No Anthropic API key is set; set {API_KEY}, or start the server with {API_KEY.upper()}",
-                transient=False,
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise ProviderFailed("The company's Anthropic API key holds characters no key has", transient=False)
-        return key
+    async def _chat(self, company_id: str) -> "_Claude":
+        key = await usable_key(self._key_for, company_id, name=KEY_NAME, vendor="Anthropic")
+        await self._api.connected()
+        return _Claude(self._api, key, company_id)
 
-    def _call(self, request: MessagesRequest, order: WorkOrder, *, api_key: str) -> MeteredCall[Reply]:
+
+class _Claude:
+    """The Messages API with one company's key (`ChatModel`)."""
+
+    def __init__(self, api: MessagesApi, api_key: str, company_id: str) -> None:
+        self._api = api
+        self._api_key = api_key
+        self._company_id = company_id
+
+    def said(self, text: str) -> Message:
+        """What a person or the runtime says."""
+        return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+    def answered(self, answers: Sequence[tuple[ToolCall, ToolAnswer]]) -> Sequence[Message]:
+        """The answers of the tools, all in one message."""
+        return [{"role": "user", "content": [_tool_result(call.id, answer) for call, answer in answers]}]
+
+    def call(self, ask: Ask) -> MeteredCall[Reply]:
+        """The call that asks this."""
+        request, payer = _request(ask), Payer(company_id=self._company_id, api_key=self._api_key)
+
         async def make() -> tuple[Reply, Outcome]:
-            reply = await self._api.call(
-                request, api_key=api_key, time_limit=order.time_limit, company_id=order.company_id
-            )
-            usage = reply.usage.tokens()
-            cost = self._prices.cost(usage, vendor=VENDOR, model=reply.model, company_id=order.company_id)
-            return reply, Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=reply.model)
+            return await self._api.call(request, payer, time_limit=ask.time_limit, hear=ask.hear)
 
-        key = hashlib.sha256(api_key.encode()).hexdigest()[:16]
-        return MeteredCall(
-            provider_key=f"{VENDOR}/{key}", worst=self._api.most(request, company_id=order.company_id), make=make
-        )
+        worst = self._api.most(request, payer)
+        return MeteredCall(provider_key=provider_key(VENDOR, self._api_key), worst=worst, make=make)
 
 
-class _Talk:
-    """What was said so far, and what follows from the next reply."""
-
-    def __init__(self, order: WorkOrder, config: ClaudeConfig) -> None:
-        self._config = config
-        self._system = standing_prompt(order)
-        self._messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [{"type": "text", "text": task_prompt(order)}]}
-        ]
-        self._texts: list[str] = []
-
-    def said(self) -> str:
-        """All text of the model, for the record of the run."""
-        return "\n\n".join(self._texts)
-
-    def request(self) -> MessagesRequest:
-        """The next call."""
-        *earlier, newest = self._messages
-        return MessagesRequest(
-            model=self._config.model,
-            max_tokens=self._config.max_tokens,
-            # Tools come before the system prompt in what is cached: one mark covers both.
-            system=_marked([{"type": "text", "text": self._system}]),
-            tools=_tools(),
-            messages=[*earlier, {**newest, "content": _marked(newest["content"])}],
-        )
-
-    async def take(self, reply: Reply, toolbox: Toolbox) -> Outcome | None:
-        """Show and do what the reply says; returns the outcome when it ends the work."""
-        texts = [block.text for block in reply.texts()]
-        for text in texts:
-            self._texts.append(text)
-            toolbox.progress(text)
-        match reply.stop_reason:
-            case "tool_use":
-                return await self._use_tools(reply, toolbox)
-            case "end_turn" | "stop_sequence":
-                answer = "\n\n".join(texts).strip()
-                return Outcome(result=answer) if answer else Outcome(error="The model's answer is empty")
-            case reason:
-                return Outcome(error=_STOPPED.get(reason or "", f"The model stopped: {reason}"))
-
-    async def _use_tools(self, reply: Reply, toolbox: Toolbox) -> Outcome | None:
-        results = []
-        for use in reply.tool_uses():
-            answer = await call_tool(use.name, use.input, toolbox)
-            if answer.outcome is not None:
-                # What the model asked for after it had ended its work is not done.
-                return answer.outcome
-            results.append(_tool_result(use.id, answer))
-        if not results:
-            return Outcome(error="The model stopped to use a tool and named none")
-        self._messages.append({"role": "assistant", "content": reply.repeatable()})
-        self._messages.append({"role": "user", "content": results})
-        return None
+def _request(ask: Ask) -> MessagesRequest:
+    *earlier, newest = ask.messages
+    return MessagesRequest(
+        model=ask.model,
+        max_tokens=ask.max_tokens,
+        # Tools come before the system prompt in what is cached: one mark covers both.
+        system=_marked([{"type": "text", "text": ask.system}]),
+        tools=_tools(ask.tools),
+        messages=[*earlier, {**newest, "content": _marked(newest["content"])}],
+        tool_choice={"type": "tool", "name": ask.must_call.name} if ask.must_call else msgspec.UNSET,
+    )
 
 
 @cache
-def _tools() -> list[dict[str, Any]]:
-    return [{"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in TOOLS]
+def _tools(tools: tuple[type[AgentTool], ...]) -> list[dict[str, Any]]:
+    return [{"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in tools]
 
 
 def _tool_result(call_id: str, answer: ToolAnswer) -> dict[str, Any]:

@@ -1,23 +1,27 @@
-"""One call to Anthropic's Messages API: the official client does it, and what comes back is read strictly.
+"""One call to Anthropic's Messages API: the official client makes it, and its stream of events is read strictly.
 
-The client takes any JSON for an answer; here its numbers are checked, because they are money. A call whose
-answer was lost may have been charged, and is reported with the most that it can have cost.
+A call whose answer was lost may have been charged, and is reported with the most that it can have cost: what was
+counted until then, and the most that it can have written.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from opencognit.domain.message import decode, encode
+from opencognit.domain.message import encode
 from opencognit.domain.run import TokenUsage
-from opencognit.providers.exchange import Tokens
+from opencognit.providers.anthropic_stream import Assembly
+from opencognit.providers.chat_model import Reply
 from opencognit.providers.port import Outcome, ProviderFailed
 from opencognit.providers.prices import PriceList
 from opencognit.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
-    from anthropic import APIStatusError, AsyncAnthropic
+    from anthropic import APIStatusError, AsyncAnthropic, AsyncStream
+    from anthropic.types import RawMessageStreamEvent
 
 VENDOR = "anthropic"
 
@@ -34,64 +38,18 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
     system: list[dict[str, Any]]
     tools: list[dict[str, Any]]
     messages: list[dict[str, Any]]
+    tool_choice: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+    def fields(self) -> dict[str, Any]:
+        """Those that are set."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not msgspec.UNSET}
 
 
-class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was charged, as the API counts it."""
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays for a call, and by whose prices it is counted."""
 
-    input_tokens: Tokens
-    output_tokens: Tokens
-    cache_creation_input_tokens: Tokens | None = None
-    cache_read_input_tokens: Tokens | None = None
-
-    def tokens(self) -> TokenUsage:
-        """The same in our words."""
-        return TokenUsage(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cache_read_tokens=self.cache_read_input_tokens or 0,
-            cache_write_tokens=self.cache_creation_input_tokens or 0,
-        )
-
-
-class TextBlock(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
-    """Something that the model says."""
-
-    text: str
-
-
-class ToolUse(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool_use"):
-    """A tool that the model wants to be called."""
-
-    id: str
-    name: str
-    input: Any
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back; the blocks stay as they are, because they are sent again with the next call."""
-
-    content: list[dict[str, Any]]
-    model: str
-    stop_reason: str | None
-    usage: ReplyUsage
-
-    def __post_init__(self) -> None:
-        # Read once here, so that a malformed block is refused like any other malformed answer.
-        self.texts()
-        self.tool_uses()
-
-    def texts(self) -> list[TextBlock]:
-        """What the model says, in order."""
-        return [msgspec.convert(block, TextBlock) for block in self.content if block.get("type") == "text"]
-
-    def tool_uses(self) -> list[ToolUse]:
-        """What the model wants to be called, in order."""
-        return [msgspec.convert(block, ToolUse) for block in self.content if block.get("type") == "tool_use"]
-
-    def repeatable(self) -> list[dict[str, Any]]:
-        """The blocks as they may be sent back; the API returns empty texts, but does not take them."""
-        return [block for block in self.content if block.get("type") != "text" or block["text"].strip()]
+    company_id: str
+    api_key: str
 
 
 class MessagesApi:
@@ -108,52 +66,86 @@ class MessagesApi:
         self._client: AsyncAnthropic | None = None
         self._making = asyncio.Lock()
 
-    async def call(self, request: MessagesRequest, *, api_key: str, time_limit: float, company_id: str) -> Reply:
-        """Send the request and wait for the whole reply.
+    async def call(
+        self, request: MessagesRequest, payer: Payer, *, time_limit: float, hear: Callable[[str], None]
+    ) -> tuple[Reply, Outcome]:
+        """Send the request and take in the answer as it comes.
 
         Args:
             request: what is asked.
-            api_key: who pays.
-            time_limit: seconds without an answer.
-            company_id: whose prices a lost answer is estimated by.
+            payer: who pays.
+            time_limit: seconds without anything coming.
+            hear: given the text as it comes.
+
+        Returns:
+            The whole answer, and what it used and cost.
 
         Raises:
-            ProviderFailed: there is no usable reply.
+            ProviderFailed: there is no usable answer.
         """
-        client = (await self.connected()).with_options(api_key=api_key)
+        client = (await self.connected()).with_options(api_key=payer.api_key)
+        assembly = Assembly(hear)
+        try:
+            async with self._stream(client, request, time_limit) as stream:
+                # The events as they came: the client would build its own without looking at their numbers.
+                async for event in stream.raw_events(stream.response):
+                    if event.data:
+                        assembly.take(event.data)
+            reply = assembly.reply()
+        except ProviderFailed as error:
+            raise self._with_cost(error, request, payer, assembly) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            lost = ProviderFailed(f"Anthropic's answer cannot be read: {error}", transient=True)
+            raise self._with_cost(lost, request, payer, assembly) from error
+        return reply, self._outcome(assembly.usage(), payer, model=reply.model)
+
+    @asynccontextmanager
+    async def _stream(
+        self, client: "AsyncAnthropic", request: MessagesRequest, time_limit: float
+    ) -> "AsyncIterator[AsyncStream[RawMessageStreamEvent]]":
+        """The opened stream; what goes wrong with it is raised as `ProviderFailed`."""
+        import httpx2
         from anthropic import APIConnectionError, APIStatusError, Timeout
 
         timeout = Timeout(time_limit, connect=_CONNECT_SECONDS)
-        fields: dict[str, Any] = msgspec.structs.asdict(request)
         try:
-            response = await client.messages.with_raw_response.create(**fields, timeout=timeout)
-            return decode(await response.read(), Reply)
+            stream = await client.messages.create(**request.fields(), stream=True, timeout=timeout)
         except APIStatusError as error:
             raise _refusal(error) from error
         except APIConnectionError as error:
-            partial = self.most(request, company_id=company_id) if _was_sent(error) else None
-            raise ProviderFailed(
-                f"Anthropic could not be reached or broke off ({type(error.__cause__).__name__})",
-                transient=True,
-                partial=partial,
-            ) from error
-        except msgspec.DecodeError as error:
-            raise ProviderFailed(
-                f"Anthropic's answer cannot be read: {error}",
-                transient=True,
-                partial=self.most(request, company_id=company_id),
-            ) from error
+            raise _unreached(error.__cause__) from error
+        try:
+            async with stream:
+                yield stream
+        except httpx2.TransportError as error:
+            # The client lets these through as they are once the answer has begun.
+            raise ProviderFailed(f"Anthropic broke off ({type(error).__name__})", transient=True) from error
+
+    def _with_cost(
+        self, error: ProviderFailed, request: MessagesRequest, payer: Payer, assembly: Assembly
+    ) -> ProviderFailed:
+        """The same failure with what the call may have cost at most."""
+        if isinstance(error, _Refused):
+            return error
+        counted = assembly.counted(most_output=request.max_tokens)
+        partial = self.most(request, payer)
+        if counted is not None:
+            partial = msgspec.structs.replace(self._outcome(counted, payer, model=request.model), cost_estimated=True)
+        return ProviderFailed(str(error), transient=error.transient, retry_after=error.retry_after, partial=partial)
 
     async def close(self) -> None:
         """Close all connections."""
         if self._client is not None:
             await self._client.close()
 
-    def most(self, request: MessagesRequest, *, company_id: str) -> Outcome:
+    def most(self, request: MessagesRequest, payer: Payer) -> Outcome:
         """The most that this can have cost."""
         usage = self._prices.worst_case(prompt_bytes=len(encode(request)), max_tokens=request.max_tokens)
-        cost = self._prices.cost(usage, vendor=VENDOR, model=request.model, company_id=company_id)
-        return Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=True, model=request.model)
+        return msgspec.structs.replace(self._outcome(usage, payer, model=request.model), cost_estimated=True)
+
+    def _outcome(self, usage: TokenUsage, payer: Payer, *, model: str) -> Outcome:
+        cost = self._prices.cost(usage, vendor=VENDOR, model=model, company_id=payer.company_id)
+        return Outcome(usage=usage, cost_cents=cost.cents, cost_estimated=cost.estimated, model=model)
 
     async def connected(self) -> "AsyncAnthropic":
         """The client, with the price list at hand."""
@@ -177,22 +169,30 @@ class MessagesApi:
         )
 
 
+class _Refused(ProviderFailed):
+    """Nothing was charged."""
+
+
+def _unreached(cause: BaseException | None) -> ProviderFailed:
+    kind = ProviderFailed if _was_sent(cause) else _Refused
+    return kind(f"Anthropic could not be reached or broke off ({type(cause).__name__})", transient=True)
+
+
 def _refusal(error: "APIStatusError") -> ProviderFailed:
     status = error.status_code
     advice = error.response.headers.get("x-should-retry")
     transient = status in _PASSING or status >= _SERVER_ERROR
     reason = (error.api_message or "")[:300]
-    return ProviderFailed(
+    return _Refused(
         f"Anthropic answered with status {status}" + (f": {reason}" if reason else ""),
         transient=transient if advice not in ("true", "false") else advice == "true",
         retry_after=retry_after(error.response.headers),
     )
 
 
-def _was_sent(error: Exception) -> bool:
+def _was_sent(cause: BaseException | None) -> bool:
     """Whether the request has left us, so that it may be charged: no answer in time, or half of one."""
     import httpx2
 
-    cause = error.__cause__
     unsent = isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout)
     return isinstance(cause, httpx2.TimeoutException | httpx2.ReadError) and not unsent

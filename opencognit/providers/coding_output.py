@@ -12,7 +12,7 @@ import msgspec
 
 from opencognit.domain.message import decode
 from opencognit.domain.run import TokenUsage
-from opencognit.providers.anthropic_messages import ReplyUsage
+from opencognit.providers.anthropic_stream import ReplyUsage
 from opencognit.providers.exchange import MICRO_CENT, Tokens
 
 SessionId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}\Z")]

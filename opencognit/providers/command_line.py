@@ -22,7 +22,7 @@ from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.providers.exchange import AdapterConfig, OrderDocument, TimeLimit, read_config
 from opencognit.providers.output import CutOutput
-from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import Abilities, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.process_group import ProcessGroup, Receive
 from opencognit.providers.sandbox import Sandbox, SandboxChoice
 
@@ -70,7 +70,7 @@ class BashProvider:
     """
 
     name = "bash"
-    may_retry = False
+    abilities = Abilities(tools=False, streaming=True, cost_known=False, may_retry=False)
 
     def __init__(
         self,

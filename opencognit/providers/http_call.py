@@ -24,7 +24,7 @@ from opencognit.providers.exchange import (
     TimeLimit,
     read_config,
 )
-from opencognit.providers.port import Callback, Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import Abilities, Callback, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.retry_after import retry_after
 from opencognit.security.outbound import ForbiddenAddress, check_url, guarded_session
 
@@ -60,7 +60,7 @@ class HttpProvider:
     """
 
     name = "http"
-    may_retry = True
+    abilities = Abilities(tools=False, streaming=False, cost_known=False, may_retry=True)
 
     def __init__(self, *, allowed_addresses: frozenset[str] = frozenset()) -> None:
         self._allowed = allowed_addresses

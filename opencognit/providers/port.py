@@ -165,13 +165,26 @@ class Toolbox(Protocol):
         """Whether the agent was paused meanwhile: end after the present step."""
 
 
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter can do."""
+
+    tools: bool
+    """Whether its agents call the tools of the toolbox on the way."""
+    streaming: bool
+    """Whether its output is shown as it comes."""
+    cost_known: bool
+    """Whether what its work costs is known, rather than as it reports."""
+    may_retry: bool
+    """Whether work that was cut off in the middle may simply be done again."""
+
+
 class Provider(Protocol):
     """An adapter. One instance serves all agents and is safe to use concurrently."""
 
     name: str
     """Its `verbindungsTyp`."""
-    may_retry: bool
-    """Whether work that was cut off in the middle may simply be done again."""
+    abilities: Abilities
+    """What it can do."""
 
     def validate(self, config: Mapping[str, Any]) -> None:
         """Check a `verbindungsConfig` when it is saved. Raises `ValidationFailed`."""
@@ -181,3 +194,27 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give back what it holds (connections)."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a review came to."""
+
+    accepted: bool
+    reasons: str
+
+
+class Reviewer(Protocol):
+    """An adapter that can also judge what was handed in."""
+
+    async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
+        """Say whether a result does what its task asks for.
+
+        Args:
+            order: the task; its `config` is one of this adapter's.
+            result: what was handed in.
+            toolbox: makes the one metered call.
+            model: who judges; the configured or a lighter model of this adapter's if None.
+
+        Raises:
+            ProviderFailed: there is no verdict, or none that can be read.
+        """

@@ -14,7 +14,7 @@ ENGLISH = {
     *("version", "admin", "workDir", "parentId", "reportsTo", "isOrchestrator", "systemPrompt", "blockedBy"),
     *("runId", "agentId", "agentName", "taskId", "taskIds", "inputTokens", "outputTokens", "maxTokens"),
     *("cacheReadTokens", "cacheWriteTokens", "executionRunId", "executionLockedBy", "executionLockedAt"),
-    *("executionLockExpiresAt", "executionToken"),
+    *("executionLockExpiresAt", "executionToken", "apiKey"),
 }
 """Words of the wire that are English."""
 

@@ -50,18 +50,66 @@ def text(words: str) -> dict[str, Any]:
 
 def answered(blocks: list[dict[str, Any]], *, stop: str = "tool_use", **usage: Any) -> str:
     """A reply of the model as it comes over the wire."""
-    return json.dumps(
-        {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": MODEL,
-            "content": blocks,
-            "stop_reason": stop,
-            "stop_sequence": None,
-            "usage": {"input_tokens": 100, "output_tokens": 10, **usage},
-        }
-    )
+    return "".join(events(blocks, stop=stop, **usage))
+
+
+def events(blocks: list[dict[str, Any]], *, stop: str = "tool_use", **usage: Any) -> list[str]:
+    """The events of a reply; texts and inputs come in two pieces."""
+    counts = {"input_tokens": 100, "output_tokens": 10, **usage}
+    start = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {**counts, "output_tokens": 1},
+    }
+    return [
+        event("message_start", message=start),
+        event("ping"),
+        *(one for index, block in enumerate(blocks) for one in _block(index, block)),
+        event(
+            "message_delta",
+            delta={"stop_reason": stop, "stop_sequence": None},
+            usage={"output_tokens": counts["output_tokens"]},
+        ),
+        event("message_stop"),
+    ]
+
+
+def event(kind: str, **fields: Any) -> str:
+    """One event of a stream."""
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n"
+
+
+def _block(index: int, block: dict[str, Any]) -> list[str]:
+    begun, pieces = dict(block), []
+    match block:
+        case {"type": "text", "text": words}:
+            begun["text"] = ""
+            pieces = [{"type": "text_delta", "text": part} for part in _halves(words)]
+        case {"type": "tool_use", "input": arguments}:
+            begun["input"] = {}
+            written = arguments if isinstance(arguments, Unreadable) else json.dumps(arguments)
+            pieces = [{"type": "input_json_delta", "partial_json": part} for part in _halves(written)]
+    return [
+        event("content_block_start", index=index, content_block=begun),
+        *(event("content_block_delta", index=index, delta=piece) for piece in pieces),
+        event("content_block_stop", index=index),
+    ]
+
+
+class Unreadable(str):
+    """An input as the model wrote it, which need not be JSON."""
+
+    __slots__ = ()
+
+
+def _halves(words: str) -> tuple[str, str]:
+    middle = len(words) // 2
+    return words[:middle], words[middle:]
 
 
 def use(name: str, call_id: str = "call-1", **arguments: Any) -> dict[str, Any]:

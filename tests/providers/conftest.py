@@ -9,9 +9,11 @@ from aiohttp.test_utils import TestServer
 
 from opencognit.providers.anthropic import ClaudeProvider
 from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.openai_compatible import OPENAI, OpenAiCompatibleProvider
 from opencognit.providers.prices import PriceList
 from tests.aioresponses_shim import fake_wire
 from tests.providers.anthropic_wire import Wire, key_of
+from tests.providers.openai_wire import OpenAiWire
 from tests.providers.toolbox import FakeToolbox
 from tests.providers.web_service import Service
 
@@ -30,6 +32,19 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 async def claude(wire: Wire) -> AsyncIterator[ClaudeProvider]:
     provider = ClaudeProvider(key_for=key_of, prices=PriceList(), base_url="https://api.anthropic.test")
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+def openai_wire() -> Iterator[OpenAiWire]:
+    with fake_wire() as fake:
+        yield OpenAiWire(fake)
+
+
+@pytest.fixture
+async def openai(openai_wire: OpenAiWire) -> AsyncIterator[OpenAiCompatibleProvider]:
+    provider = OpenAiCompatibleProvider(OPENAI, key_for=key_of, prices=PriceList())
     yield provider
     await provider.close()
 

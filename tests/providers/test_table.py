@@ -4,6 +4,7 @@ import pytest
 
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.port import Abilities
 from opencognit.providers.table import providers_by_name
 
 
@@ -15,3 +16,9 @@ def test_an_adapter_is_found_by_its_name() -> None:
 def test_two_adapters_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="http"):
         providers_by_name(HttpProvider(), HttpProvider())
+
+
+def test_each_adapter_says_what_it_can_do() -> None:
+    bash, http = BashProvider(enabled=False).abilities, HttpProvider().abilities
+    assert bash == Abilities(tools=False, streaming=True, cost_known=False, may_retry=False)
+    assert http == Abilities(tools=False, streaming=False, cost_known=False, may_retry=True)
