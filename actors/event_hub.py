@@ -34,6 +34,7 @@ class Subscription:
 
     Args:
         may_see: whether the follower may see a company now.
+        hides: whether the follower may not see this event, although it may see the company.
         limit: events that may wait.
         when_overflowed: called when one more came.
     """
@@ -42,6 +43,7 @@ class Subscription:
         self,
         may_see: Callable[[str], bool],
         *,
+        hides: Callable[[Published], bool] = lambda _event: False,
         limit: int = QUEUE,
         when_overflowed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -49,6 +51,7 @@ class Subscription:
         self.types: frozenset[str] | None = None
         self.overflowed = False
         self._may_see = may_see
+        self._hides = hides
         self._limit = limit
         self._when_overflowed = when_overflowed
         self._queue: deque[tuple[Published, bytes]] = deque()
@@ -60,6 +63,7 @@ class Subscription:
             (self.types is None or event.type in self.types)
             and (self.companies is None or event.company_id in self.companies)
             and self._may_see(event.company_id)
+            and not self._hides(event)
         )
 
     def offer(self, event: Published, message: bytes) -> None:

@@ -30,6 +30,7 @@ from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
 from opencognit.actors.event_hub import EventHub, Publish, Subscription
 from opencognit.actors.mailbox import Envelope
+from opencognit.actors.meeting import Meeting as MeetingActor
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.system import ActorSystem
@@ -48,7 +49,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.events import Published
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, MEETING, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
@@ -77,6 +78,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "agent": AgentActor,
     "task_lock": TaskLock,
     "approval": ApprovalActor,
+    "meeting": MeetingActor,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -239,6 +241,8 @@ class Runtime:
             self.system.wake(TASK_LOCK, task_id)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
+        for meeting_id in await queries.running_meetings():
+            self.system.wake(MEETING, meeting_id)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
 

@@ -64,6 +64,9 @@ class Work(Section, frozen=True, kw_only=True):
     runs_at_once: Count
     tasks_per_heartbeat: Count
     retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
+    talk_turns: Count
+    talk_retry_delays_seconds: tuple[Pause, ...]
+    meeting_time_limit_seconds: Length
 
 
 class Actors(Section, frozen=True, kw_only=True):
@@ -139,6 +142,9 @@ class Settings(Section, frozen=True, kw_only=True):
             runs_at_once=self.work.runs_at_once,
             tasks_per_heartbeat=self.work.tasks_per_heartbeat,
             retry_delays=self.work.retry_delays_seconds,
+            talk_turns=self.work.talk_turns,
+            talk_retry_delays=self.work.talk_retry_delays_seconds,
+            meeting_time_limit=self.work.meeting_time_limit_seconds,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
             agents_folder=agents_folder,

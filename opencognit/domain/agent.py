@@ -196,7 +196,7 @@ class BookCost(Message[Agent], frozen=True, kw_only=True):
     """Internal: book what a call has used and cost."""
 
     run_id: str
-    task_id: str
+    task_id: str | None
     model: str | None
     usage: TokenUsage
     cost_cents: Decimal

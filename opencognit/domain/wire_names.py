@@ -87,6 +87,19 @@ FIELDS = {
     "heartbeats_today": "heartbeatsHeute",
     "entity_type": "entitaetTyp",
     "entity_id": "entitaetId",
+    "recipient_id": "empfaengerId",
+    "sender_agent_id": "vonExpertId",
+    "sender_type": "absenderTyp",
+    "sender_name": "absenderName",
+    "words": "nachricht",
+    "is_read": "gelesen",
+    "unread": "ungelesen",
+    "thread_id": "threadId",
+    "meeting_id": "meetingId",
+    "organiser_id": "veranstalterExpertId",
+    "participant_ids": "teilnehmerIds",
+    "answers": "antworten",
+    "missing": "fehlend",
 }
 """Fields of entities and request bodies."""
 
@@ -127,6 +140,9 @@ ADAPTER_FIELDS = {
     "headers": "kopfzeilen",
     "max_steps": "maxSchritte",
     "max_tokens": "maxTokens",
+    "conversation": "gespraech",
+    "earlier": "bisher",
+    "messages": "nachrichten",
     "model": "modell",
     "network": "netz",
     "time_limit": "zeitlimitSek",
@@ -159,5 +175,7 @@ PATHS = {
     "approve": "genehmigen",
     "reject": "ablehnen",
     "callback": "rueckruf",
+    "read": "gelesen",
+    "unread": "ungelesen",
 }
 """Words of paths."""

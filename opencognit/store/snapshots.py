@@ -6,6 +6,7 @@ from typing import Any, Final
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
 from opencognit.domain.task import RANK, Task
@@ -93,6 +94,10 @@ def _approval(approval: Approval) -> tuple[Any, ...]:
     return (approval.company_id, approval.status)
 
 
+def _meeting(meeting: Meeting) -> tuple[Any, ...]:
+    return (meeting.company_id, meeting.status)
+
+
 def _company(_company: Company) -> tuple[Any, ...]:
     return ()
 
@@ -117,5 +122,6 @@ SHELVES: Final = {
         _task,
     ),
     "approval": Shelf("approvals", ("company_id", "status"), _approval),
+    "meeting": Shelf("meetings", ("company_id", "status"), _meeting),
 }
 """By the kind of actor."""

@@ -113,7 +113,7 @@ class Runs(Row):
     id = TextField(unique=True)
     company_id = TextField()
     agent_id = TextField()
-    task_id = TextField()
+    task_id = TextField(null=True)
     started_at = TextField()
     ended_at = TextField(null=True)
     body = BlobField()
@@ -139,6 +139,45 @@ class Costs(Row):
 
 class Approvals(Entities):
     """Questions to the board."""
+
+    company_id = TextField()
+    status = TextField()
+
+
+class ChatMessages(Row):
+    """What people and agents said to each other."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    agent_id = TextField()
+    recipient_id = TextField(null=True)
+    sender_agent_id = TextField(null=True)
+    thread_id = TextField(null=True)
+    meeting_id = TextField(null=True)
+    is_read = BooleanField()
+    attempts = IntegerField()
+    next_attempt_at = TextField(null=True)
+    body = BlobField()
+
+    class Meta:
+        table_name = "chat_messages"
+
+
+class Talks(Model):
+    """How often two agents wrote to each other since a person did, or a task moved."""
+
+    first_id = TextField()
+    second_id = TextField()
+    company_id = TextField()
+    turns = IntegerField()
+    is_told = BooleanField()
+
+    class Meta:
+        primary_key = CompositeKey("first_id", "second_id")
+
+
+class Meetings(Entities):
+    """Meetings."""
 
     company_id = TextField()
     status = TextField()
@@ -181,6 +220,9 @@ ALL = (
     Runs,
     Costs,
     Approvals,
+    ChatMessages,
+    Talks,
+    Meetings,
     Events,
     Answers,
 )
