@@ -91,6 +91,9 @@ class AgentChat(AgentProfile):
     async def end_turn(self, message: EndTurn) -> Agent:
         """The run that answered messages is over: keep its end, what was said, and what is still unread."""
         agent, run = self.existing(), message.run
+        recorded = await self.system.store.queries.run(run.id)
+        if recorded is not None and decode(recorded, Run).ended_at is not None:
+            return agent  # Told before, and only the answer was lost.
         parts: list[Any] = [run, RunFinished.of(run)]
         itself = Caller(kind=CallerKind.AGENT, id=self.id, name=agent.name)
         for words, caller in ((message.reply, itself), (message.notice, SYSTEM)):

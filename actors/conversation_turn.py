@@ -8,6 +8,7 @@ to actors; the heartbeat (`work_cycle.py`) delivers them.
 import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
 
 import structlog
 from msgspec.structs import replace
@@ -80,8 +81,10 @@ class ConversationTurn:
             if meeting is None or meeting.status is not MeetingStatus.RUNNING:
                 self._is_over = True
                 self.run = replace(self.run, error="The meeting is over")
-                return False
-        return True
+            elif not meeting.waits_for(self.run.agent_id):
+                self._is_over = True
+                self.run = replace(self.run, error="The meeting has this agent's answer")
+        return not self._is_over
 
     async def order(self) -> tuple[WorkOrder, Provider]:
         """What the adapter is told, and the adapter."""
@@ -141,11 +144,13 @@ class ConversationTurn:
         thread_id = self._messages[0].thread_id
         if self.meeting_id is not None:
             if self._reply is not None:
-                yield MEETING, self.meeting_id, AnswerMeeting(agent_id=me, words=self._reply)
+                yield MEETING, self.meeting_id, AnswerMeeting(agent_id=me, words=self._reply, question_id=ids[0])
             elif self._notice is not None:
                 yield MEETING, self.meeting_id, ExcuseFromMeeting(agent_id=me, reason=self._notice)
         elif self._partner_id is not None and self._reply is not None:
-            yield AGENT, self._partner_id, SendChat(words=self._reply, thread_id=thread_id)
+            # Its id follows from what it answers: after a crash before the end of the run, it is not said twice.
+            message_id = str(uuid5(UUID(ids[0]), "answer"))
+            yield AGENT, self._partner_id, SendChat(words=self._reply, thread_id=thread_id, message_id=message_id)
         else:
             end = replace(end, reply=self._reply)
         yield AGENT, me, replace(end, notice=self._notice, thread_id=thread_id)

@@ -36,8 +36,8 @@ from opencognit.domain.wire_names import FIELDS
 
 MeetingMessage = CallMeeting | AnswerMeeting | ExcuseFromMeeting | CompleteMeeting | CancelMeeting | MeetingDue
 
-LONGEST_QUESTION = 20_000
-"""Characters of a message."""
+LONGEST_QUESTION = 200_000
+"""Characters; of many long answers the last are cut."""
 
 
 class Meeting(PersistentActor[State]):
@@ -92,7 +92,8 @@ class Meeting(PersistentActor[State]):
             ValidationFailed: the agent does not take part.
         """
         meeting = self._running()
-        if not meeting.outstanding() and message.agent_id == meeting.organiser_id:
+        to_summary = message.question_id in (None, self._question_id("result", message.agent_id))
+        if to_summary and not meeting.outstanding() and message.agent_id == meeting.organiser_id:
             return await self._close(meeting, MeetingStatus.COMPLETED, message.words)
         if message.agent_id not in meeting.participant_ids:
             raise ValidationFailed.of(FIELDS["agent_id"], "does not take part in this meeting")
@@ -173,21 +174,27 @@ class Meeting(PersistentActor[State]):
         if outstanding := meeting.outstanding():
             for agent_id in outstanding:
                 self._ask(meeting, agent_id, "answer", f"{head}\n\nWhat do you say to this?")
-        else:
-            answers = await self._as_text(meeting)
-            text = f"{head}\n\n{answers}\n\nAll have answered. Sum it up: what is the result of this meeting?"
-            self._ask(meeting, meeting.organiser_id, "result", text)
+            return
+        organiser = await self.system.state(AGENT, meeting.organiser_id)
+        if organiser is None or organiser.status is AgentStatus.TERMINATED:
+            self.tell_self(ExcuseFromMeeting(agent_id=meeting.organiser_id, reason="The organiser has left."))
+            return
+        task = "All have answered. Sum it up: what is the result of this meeting?"
+        self._ask(meeting, meeting.organiser_id, "result", f"{head}\n\n{task}\n\n{await self._as_text(meeting)}")
 
     def _ask(self, meeting: State, agent_id: str, what: str, words: str) -> None:
         ask = SendChat(
             words=words[:LONGEST_QUESTION],
             thread_id=meeting.id,
             meeting_id=meeting.id,
-            message_id=str(uuid5(UUID(meeting.id), f"{what}/{agent_id}")),
+            message_id=self._question_id(what, agent_id),
         )
         caller = replace(SYSTEM, name=meeting.title)
         origin = Origin(caller=caller, company_id=meeting.company_id)
         self.system.tell(AGENT, agent_id, ask, origin=origin, internal=True)
+
+    def _question_id(self, what: str, agent_id: str) -> str:
+        return str(uuid5(UUID(self.id), f"{what}/{agent_id}"))
 
     async def _as_text(self, meeting: State) -> str:
         said: list[Any] = []

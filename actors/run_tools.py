@@ -95,7 +95,9 @@ class RunTools:
             await self._system.ask(AGENT, self._run.agent_id, TellBoard(words=text), origin=self._cycle.origin)
         else:
             colleague = await self._colleague(to)
-            await self._system.ask(AGENT, colleague or "", SendChat(words=text), origin=self._cycle.origin)
+            if colleague is None:
+                raise ValidationFailed("Say to whom the message is")
+            await self._system.ask(AGENT, colleague, SendChat(words=text), origin=self._cycle.origin)
 
     async def call_meeting(self, *, title: str, participants: tuple[str, ...], question: str) -> str:
         """Ask several agents a question that each answers for itself; returns the meeting's id."""

@@ -42,7 +42,7 @@ async def history(request: Request) -> Listing:
     limit, offset = request.paging()
     named = (request.agent_id, request.query.get(FIELDS["agent_id"]))
     wanted = ChatFilter(
-        agent_ids=tuple(agent_id for agent_id in named if agent_id is not None),
+        agent_ids=tuple(agent_id.lower() for agent_id in named if agent_id is not None),
         thread_id=request.query.get(FIELDS["thread_id"]),
     )
     return Listing(await request.runtime.queries.chat(request.id, wanted, limit, offset), limit, offset)

@@ -50,6 +50,11 @@ class Meeting(Entity, frozen=True, kw_only=True):
         """Participants whose answer is still waited for; without any, the organiser sums up."""
         return tuple(id_ for id_ in self.participant_ids if id_ not in self.answers and id_ not in self.missing)
 
+    def waits_for(self, agent_id: str) -> bool:
+        """Whether the agent has to say something now: its answer, or the summary."""
+        outstanding = self.outstanding()
+        return agent_id in outstanding if outstanding else agent_id == self.organiser_id
+
     def concerns(self, agent_id: str) -> bool:
         """Whether the agent takes part in it."""
         return agent_id == self.organiser_id or agent_id in self.participant_ids
@@ -69,6 +74,8 @@ class AnswerMeeting(Message[Meeting], frozen=True, kw_only=True):
 
     agent_id: str
     words: Words
+    question_id: str | None = None
+    """The message that asked for it, where there was one."""
 
 
 class ExcuseFromMeeting(Message[None], frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 import peewee
 
 from opencognit.domain.instants import Instant
+from opencognit.domain.wire_names import FIELDS
 from opencognit.store.reading import Page, Reading, on_reader
 from opencognit.store.tables import Agents, ChatMessages, Meetings
 
@@ -127,14 +128,13 @@ class ChatQueries(Reading):
         if statuses:
             query = query.where(Meetings.status.in_(statuses))
         if agent_id is not None:
-            query = query.where(peewee.fn.instr(Meetings.body.cast("TEXT"), agent_id) > 0)
+            query = query.where(_takes_part(agent_id))
         return self._page(query, Meetings, *paging)
 
     @on_reader
     def running_meetings_of(self, agent_id: str) -> list[str]:
-        """Meetings that go on and that name this agent."""
-        names_it = peewee.fn.instr(Meetings.body.cast("TEXT"), agent_id) > 0
-        query: Any = Meetings.select(Meetings.id).where(MEETING_RUNS, names_it)
+        """Meetings that go on and in which this agent takes part."""
+        query: Any = Meetings.select(Meetings.id).where(MEETING_RUNS, _takes_part(agent_id))
         return self._column(query)
 
     @on_reader
@@ -142,3 +142,11 @@ class ChatQueries(Reading):
         """Meetings that go on: they must be awake."""
         query: Any = Meetings.select(Meetings.id).where(MEETING_RUNS)
         return self._column(query)
+
+
+def _takes_part(agent_id: str) -> Any:
+    """Whether an agent has called a meeting or is asked in it."""
+    body = Meetings.body.cast("TEXT")
+    organiser = peewee.fn.json_extract(body, f"$.{FIELDS['organiser_id']}")
+    participants = peewee.fn.json_extract(body, f"$.{FIELDS['participant_ids']}")
+    return (organiser == agent_id) | (peewee.fn.instr(participants, agent_id) > 0)

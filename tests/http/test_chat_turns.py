@@ -9,13 +9,17 @@ from typing import Any
 import aiohttp
 import pytest
 
-from opencognit.domain.run import TokenUsage
+from opencognit.domain.chat import EndTurn, SendChat
+from opencognit.domain.kinds import AGENT
+from opencognit.domain.message import decode
+from opencognit.domain.origin import Origin
+from opencognit.domain.run import Run, TokenUsage
 from opencognit.http.server import listening
 from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
-from tests.builders import Api, Follower
+from tests.builders import Api, Follower, assert_error
 from tests.conftest import quick_settings
 
 Json = dict[str, Any]
@@ -279,7 +283,7 @@ async def test_after_any_end_of_a_turn_nothing_stays_behind(
     now = await is_over(runtime, owner, agent)
     run = (await owner.get(f"/api/laeufe/{run_id}")).json
     assert (run["status"], bool(run["beendetAm"])) == (status, True)
-    assert now.get("status") not in ("running",)
+    assert now.get("status") != "running"
     assert runtime.system.runs.all() == []
 
 
@@ -375,6 +379,37 @@ async def test_a_restart_in_the_middle_of_a_turn_answers_it_afterwards(tmp_path:
                 await is_over(runtime, again, agent)
             assert await texts(again, path) == ["Hi", "Hello!"]
             assert [run["status"] for run in await runs_of(again, agent)] == ["cancelled", "succeeded"]
+
+
+async def test_an_end_that_is_told_twice_is_said_once(
+    runtime: Runtime, owner: Api, agent: Json, path: str, *, follower: Follower
+) -> None:
+    await write(owner, path, agent)
+    await answered(follower, agent)
+    await is_over(runtime, owner, agent)
+    [run] = await runs_of(owner, agent)
+    ended = decode((await owner.get(f"/api/laeufe/{run['id']}")).text.encode(), Run)
+    await runtime.ask(AGENT, agent["id"], EndTurn(run=ended, reply="Once more"))
+    assert "Once more" not in await texts(owner, path)
+
+
+async def test_a_message_with_an_id_is_said_once(runtime: Runtime, owner: Api, company: Json, path: str) -> None:
+    agent = await owner.agent(company)
+    send = SendChat(words="Once", message_id="00000000-0000-4000-8000-000000000001")
+    for _ in range(2):
+        await runtime.ask(AGENT, agent["id"], send, origin=Origin(company_id=company["id"]))
+    assert await texts(owner, path) == ["Once"]
+    assert (await owner.get(f"/api/experten/{agent['id']}")).json["nachrichtenCount"] == 1
+
+
+async def test_no_other_agent_reads_the_run_of_a_turn(
+    owner: Api, company: Json, agent: Json, path: str, follower: Follower
+) -> None:
+    await write(owner, path, agent)
+    run = (await follower.until("run_started"))["data"]
+    one = f"/api/laeufe/{run['runId']}"
+    assert_error(await (await owner.agent_api(await owner.agent(company))).get(one), 404, "NOT_FOUND")
+    assert (await (await owner.agent_api(agent)).get(one)).status == 200
 
 
 # Agents among themselves

@@ -80,6 +80,13 @@ async def current(api: Api, meeting: Json) -> Json:
     return found
 
 
+async def over(api: Api, meeting: Json) -> Json:
+    """The meeting when it is over."""
+    while (now := await current(api, meeting))["status"] == "running":
+        pass
+    return now
+
+
 async def ended(follower: Follower, api: Api, meeting: Json) -> Json:
     await follower.until("meeting_updated", meetingId=meeting["id"], status="completed")
     return await current(api, meeting)
@@ -235,6 +242,30 @@ async def test_a_participant_of_a_meeting_that_is_over_is_not_asked_any_more(
     assert worker.orders == []
 
 
+async def test_a_participant_for_whom_somebody_answered_is_not_asked_any_more(
+    owner: Api, ada: Json, bob: Json, silent: Json, path: str, *, worker: ScriptedProvider, follower: Follower
+) -> None:
+    await owner.make(f"/api/experten/{bob['id']}/pausieren")
+    meeting = await call(owner, path, ada, bob, silent)
+    await owner.make(f"/api/meetings/{meeting['id']}/message", {"nachricht": "No", "expertId": bob["id"]})
+    await owner.make(f"/api/experten/{bob['id']}/fortsetzen")
+    run = (await follower.until("run_finished", expertId=bob["id"]))["data"]
+    assert (run["status"], run["fehler"]) == ("cancelled", "The meeting has this agent's answer")
+    assert (await current(owner, meeting))["antworten"] == {bob["id"]: "No"}
+    assert worker.orders == []
+
+
+async def test_an_organiser_that_leaves_does_not_hang_the_meeting(
+    owner: Api, company: Json, silent: Json, path: str, follower: Follower
+) -> None:
+    organiser = await owner.agent(company)
+    meeting = await call(owner, path, organiser, silent)
+    await owner.delete(f"/api/experten/{organiser['id']}")
+    body = {"nachricht": "Yes", "expertId": silent["id"]}
+    await owner.make(f"/api/meetings/{meeting['id']}/message", body)
+    assert "Sid: Yes" in (await ended(follower, owner, meeting))["ergebnis"]
+
+
 async def test_a_participant_that_leaves_is_not_waited_for(
     owner: Api, ada: Json, silent: Json, path: str, follower: Follower
 ) -> None:
@@ -320,14 +351,12 @@ async def test_a_restart_in_the_middle_of_a_meeting_goes_on_with_it(tmp_path: Pa
             listening(runtime, host="127.0.0.1", port=0) as url,
         ):
             again = Api(session, url, owner.token)
-            while (done := await current(again, answered))["status"] == "running":
-                await asyncio.sleep(0)
+            done = await over(again, answered)
             assert (done["antworten"], done["ergebnis"]) == ({agents[1]["id"]: "Yes"}, "1 say yes")
             # Each was asked once, although the meeting asks again after a start.
             assert len((await again.get(f"/api/unternehmen/{company['id']}/chat?threadId={done['id']}")).json) == 2
             await clock.advance(3600)
-            while (late := await current(again, stuck))["status"] == "running":
-                await asyncio.sleep(0)
+            late = await over(again, stuck)
             assert late["ergebnis"] == "The time limit was reached; 0 of 1 have answered."
 
 
@@ -384,7 +413,7 @@ async def test_an_agent_sees_the_meetings_that_it_takes_part_in(
 ) -> None:
     other = await owner.agent(company)
     itself = await owner.agent_api(other)
-    foreign = await call(owner, path, ada, silent)
+    foreign = await call(owner, path, ada, silent, beschreibung=f"Not a matter of {other['id']}")
     own = await call(owner, path, ada, other)
     assert (await itself.get(path)).json == [own]
     for verb in ("", "/message", "/complete"):
