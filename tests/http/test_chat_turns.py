@@ -1,6 +1,8 @@
 """What an agent does with messages: it answers each, knowing what was said, and never twice at once."""
 
 import asyncio
+import json
+import signal
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -8,8 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from opencognit.domain.chat import EndTurn, SendChat
+from opencognit.domain.errors import DomainError, ValidationFailed
 from opencognit.domain.kinds import AGENT
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
@@ -21,6 +26,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower, assert_error
 from tests.conftest import quick_settings
+from tests.server_process import ServerProcess
 
 Json = dict[str, Any]
 Follow = Callable[..., Awaitable[Follower]]
@@ -410,6 +416,108 @@ async def test_no_other_agent_reads_the_run_of_a_turn(
     one = f"/api/laeufe/{run['runId']}"
     assert_error(await (await owner.agent_api(await owner.agent(company))).get(one), 404, "NOT_FOUND")
     assert (await (await owner.agent_api(agent)).get(one)).status == 200
+
+
+async def test_after_kill_9_in_the_middle_of_a_turn_it_is_answered_once(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def work(_request: web.Request) -> web.Response:
+        if not asked.is_set():
+            asked.set()
+            await asyncio.Event().wait()
+        return web.json_response({"ergebnis": "Here I am"})
+
+    app = web.Application()
+    app.router.add_post("/work", work)
+    async with TestServer(app, host="127.0.0.1") as service, aiohttp.ClientSession() as session:
+        allowed = json.dumps([f"127.0.0.1:{service.port}"])
+        async with ServerProcess(tmp_path, OPENCOGNIT_AGENTS__HTTP_ALLOWED_ADDRESSES=allowed) as server:
+            owner = await Api(session, server.url).somebody()
+            config = {"verbindungsTyp": "http", "verbindungsConfig": {"url": str(service.make_url("/work"))}}
+            company = await owner.company()
+            agent = await owner.agent(company, **config)
+            path = f"/api/unternehmen/{company['id']}/chat"
+            await write(owner, path, agent)
+            await asyncio.wait_for(asked.wait(), 10)
+            await server.end(signal.SIGKILL)
+            await server.start()
+            socket = await session.ws_connect(f"{server.url}/ws?token={owner.token}")
+            follower = Follower(socket)
+            await socket.send_json({"type": "subscribe", "since": 0})
+            await answered(follower, agent)
+            assert await texts(owner, path) == ["Hi", "Here I am"]
+            assert [run["status"] for run in await runs_of(owner, agent)] == ["failed", "succeeded"]
+            found = (await owner.get(f"/api/experten/{agent['id']}")).json
+            assert (found["status"], found["nachrichtenCount"]) == ("idle", 0)
+            await socket.close()
+
+
+# What an agent may do in a turn
+
+
+async def test_an_agent_creates_a_task_and_asks_the_board_in_a_turn(
+    owner: Api, company: Json, agent: Json, path: str, *, worker: ScriptedProvider, follower: Follower
+) -> None:
+    async def act(order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        if order.conversation is None:
+            return Outcome(result="done")
+        await toolbox.create_subtask(title="Build it", description=None, assignee="Ada")
+        await toolbox.request_approval(title="May I?", description="It costs")
+        return Outcome(status="blocked")
+
+    worker.script = act
+    await write(owner, path, agent, "Build it")
+    assert (await answered(follower, agent))["nachricht"] == "I have asked the board for its approval."
+    [task] = (await owner.get(f"/api/unternehmen/{company['id']}/aufgaben")).json
+    assert (task["titel"], task["erstelltVon"], task["parentId"]) == ("Build it", agent["id"], None)
+    [asked] = (await owner.get(f"/api/unternehmen/{company['id']}/genehmigungen")).json
+    assert (asked["angefordertVon"], asked["payload"]) == (agent["id"], {})
+    await follower.until("task_completed", taskId=task["id"])
+
+
+async def test_there_is_no_task_to_comment_on_in_a_turn(
+    owner: Api, agent: Json, path: str, worker: ScriptedProvider, follower: Follower
+) -> None:
+    async def comment(_order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        try:
+            await toolbox.comment("Hello")
+        except DomainError as error:
+            return Outcome(result=error.message)
+        return Outcome(result="Commented")
+
+    worker.script = comment
+    await write(owner, path, agent)
+    assert "no task to comment on" in (await answered(follower, agent))["nachricht"]
+
+
+@pytest.mark.parametrize("to", ["Ada", "Nobody", ""])
+async def test_a_message_to_nobody_is_refused_to_the_agent(
+    owner: Api, agent: Json, path: str, *, worker: ScriptedProvider, follower: Follower, to: str
+) -> None:
+    async def send(_order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        try:
+            await toolbox.send_message(to=to, text="Hello")
+        except ValidationFailed:
+            return Outcome(result="Refused")
+        return Outcome(result="Sent")
+
+    worker.script = send
+    await write(owner, path, agent)
+    assert (await answered(follower, agent))["nachricht"] == "Refused"
+    assert await texts(owner, path) == ["Hi", "Refused"]
+
+
+async def test_an_agent_tells_the_board_during_a_task(
+    owner: Api, company: Json, agent: Json, *, worker: ScriptedProvider, follower: Follower
+) -> None:
+    async def tell(_order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        await toolbox.send_message(to="board", text="I have begun")
+        return Outcome(result="done")
+
+    worker.script = tell
+    await owner.task(company, zugewiesenAn=agent["id"])
+    said = await answered(follower, agent)
+    assert (said["nachricht"], said["empfaengerId"]) == ("I have begun", None)
 
 
 # Agents among themselves

@@ -97,6 +97,7 @@ CREATE TABLE chat_messages (
 CREATE INDEX chat_company ON chat_messages (company_id, seq);
 CREATE INDEX chat_agent ON chat_messages (agent_id, seq);
 CREATE INDEX chat_sender ON chat_messages (sender_agent_id, seq) WHERE sender_agent_id IS NOT NULL;
+CREATE INDEX chat_thread ON chat_messages (thread_id, seq) WHERE thread_id IS NOT NULL;
 CREATE INDEX chat_to_agent ON chat_messages (recipient_id, seq) WHERE is_read = 0 AND recipient_id IS NOT NULL;
 CREATE INDEX chat_to_board ON chat_messages (company_id, agent_id) WHERE is_read = 0 AND recipient_id IS NULL;
 CREATE TABLE talks (
