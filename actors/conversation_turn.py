@@ -75,6 +75,7 @@ class ConversationTurn:
             return False
         found = [decode(body, ChatMessage) for body, _ in waiting]
         self._attempts = waiting[0][1]
+        self.run = replace(self.run, attempt=self._attempts + 1, error="The run was cancelled")
         self._messages = [message for message in found if _side(message) == _side(found[0])]
         if self.meeting_id is not None:
             meeting = await system.state(MEETING, self.meeting_id)
@@ -95,9 +96,7 @@ class ConversationTurn:
     def take(self, work: "asyncio.Task[Outcome]", tools: RunTools, *, was_cut: bool) -> None:
         """Draw the conclusions from the end of the adapter's work."""
         if work.cancelled():
-            if was_cut:
-                self.run = replace(self.run, error="The run was cancelled")
-            else:
+            if not was_cut:
                 self.fail("The adapter gave up", again=True)
             return
         error = work.exception()
@@ -160,8 +159,8 @@ class ConversationTurn:
         if outcome.error is not None:
             self.fail(outcome.error, again=True)
             return
-        if outcome.status == "todo":
-            # Given back between two steps, because the agent was paused.
+        if outcome.status == "todo" and tools.stopping():
+            # Given back between two steps. By itself alone it would be given back for ever.
             self.run = replace(self.run, error="The agent was paused")
             return
         words = (outcome.result or "").strip()[:LONGEST_ANSWER]

@@ -267,6 +267,7 @@ ENDS = {
     "exits": (nothing, SystemExit("unexpected"), "failed"),
     "cancels itself": (nothing, asyncio.CancelledError(), "failed"),
     "is refused": (nothing, ProviderFailed("No key", transient=False), "failed"),
+    "gives back": (nothing, Outcome(status="todo"), "succeeded"),
     "is paused": (paused, Outcome(status="todo"), "cancelled"),
     "is deleted": (deleted, "Hello!", "cancelled"),
 }
@@ -345,6 +346,7 @@ class TestRetries:
         assert await texts(owner, path) == ["Hi", "This could not be answered: Overloaded"]
         await clock.advance(3600)
         assert len(worker.orders) == 3
+        assert [run["versuch"] for run in await runs_of(owner, agent)] == [1, 2, 3]
 
     async def test_a_provider_that_recovers_answers(
         self, owner: Api, agent: Json, path: str, *, worker: ScriptedProvider, clock: ManualClock, ended: Any
