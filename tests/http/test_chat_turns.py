@@ -223,6 +223,20 @@ async def test_people_are_answered_before_the_next_task(
     assert [order.title for order in worker.orders] == ["Answer Owner", "Build it"]
 
 
+async def test_each_who_wrote_gets_an_answer_of_their_own(
+    owner: Api, company: Json, agent: Json, path: str, *, worker: ScriptedProvider, follower: Follower
+) -> None:
+    bob = await owner.agent(company, name="Bob")
+    await owner.make(f"/api/experten/{agent['id']}/pausieren")
+    await write(owner, path, agent, "One")
+    await write(await owner.agent_api(bob), path, agent, "Two")
+    await write(owner, path, agent, "Three")
+    await owner.make(f"/api/experten/{agent['id']}/fortsetzen")
+    assert [(await answered(follower, agent))["empfaengerId"] for _ in range(2)] == [None, bob["id"]]
+    given = [order.conversation.messages for order in worker.orders if order.conversation]
+    assert given == [("Owner: One", "Owner: Three"), ("Bob: Two",)]
+
+
 async def test_a_paused_agent_answers_when_it_is_resumed(
     owner: Api, agent: Json, path: str, worker: ScriptedProvider, follower: Follower
 ) -> None:
@@ -567,14 +581,14 @@ class TestTalks:
         for one in (agent, bob):
             await is_over(runtime, owner, one)
         assert len(await self.between(owner, path)) == 4
-        notices = [one for one in (await owner.get(path)).json if one["absenderTyp"] == "system"]
-        assert [notice["empfaengerId"] for notice in notices] == [None]
         # Neither a heartbeat nor another wake-up goes round it.
         orders = len(worker.orders)
         for one in (agent, bob):
             await owner.make(f"/api/experten/{one['id']}/wakeup")
             await is_over(runtime, owner, one)
         assert len(worker.orders) == orders
+        notices = [one for one in (await owner.get(path)).json if one["absenderTyp"] == "system"]
+        assert [notice["empfaengerId"] for notice in notices] == [None]
 
     async def test_a_persons_word_lets_it_go_on(
         self, owner: Api, agent: Json, bob: Json, path: str, *, worker: ScriptedProvider, follower: Follower

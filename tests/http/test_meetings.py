@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from opencognit.domain.kinds import MEETING
+from opencognit.domain.meeting import AnswerMeeting
 from opencognit.http.server import listening
 from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
@@ -77,6 +79,14 @@ async def call(api: Api, path: str, organiser: Json, *participants: Json, **fiel
 
 async def current(api: Api, meeting: Json) -> Json:
     found: Json = (await api.get(f"/api/meetings/{meeting['id']}")).json
+    return found
+
+
+async def asked(api: Api, company: Json, meeting: Json, count: int) -> list[Json]:
+    """The meeting's questions, as soon as there are so many."""
+    found: list[Json] = []
+    while len(found) < count:
+        found = (await api.get(f"/api/unternehmen/{company['id']}/chat?threadId={meeting['id']}")).json
     return found
 
 
@@ -201,6 +211,21 @@ async def test_an_agent_answers_for_nobody_else(owner: Api, ada: Json, silent: J
     itself = await owner.agent_api(ada)
     body = {"nachricht": "Yes", "expertId": silent["id"]}
     assert_error(await itself.post(f"/api/meetings/{meeting['id']}/message", body), 403, "FORBIDDEN")
+
+
+async def test_an_answer_that_is_told_twice_is_not_taken_for_the_summary(
+    runtime: Runtime, owner: Api, company: Json, silent: Json, path: str
+) -> None:
+    meeting = await call(owner, path, silent, silent)
+    [question] = await asked(owner, company, meeting, 1)
+    answer = AnswerMeeting(agent_id=silent["id"], words="Yes", question_id=question["id"])
+    for _ in range(2):
+        await runtime.ask(MEETING, meeting["id"], answer)
+    assert (await current(owner, meeting))["status"] == "running"
+    [_, question] = await asked(owner, company, meeting, 2)
+    answer = AnswerMeeting(agent_id=silent["id"], words="All say yes", question_id=question["id"])
+    await runtime.ask(MEETING, meeting["id"], answer)
+    assert (await current(owner, meeting))["ergebnis"] == "All say yes"
 
 
 # Ending
