@@ -397,8 +397,10 @@ async def test_a_restart_in_the_middle_of_a_turn_answers_it_afterwards(tmp_path:
             listening(runtime, host="127.0.0.1", port=0) as url,
         ):
             again = Api(session, url, owner.token)
+            # Nobody asks for the agent: it must be woken by the start alone.
             while len(await texts(again, path)) < 2:
-                await is_over(runtime, again, agent)
+                pass
+            await is_over(runtime, again, agent)
             assert await texts(again, path) == ["Hi", "Hello!"]
             assert [run["status"] for run in await runs_of(again, agent)] == ["cancelled", "succeeded"]
 

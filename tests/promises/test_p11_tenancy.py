@@ -144,7 +144,7 @@ class World:
             "skill": skill["id"],
             "approval": approval["id"],
             "meeting": meeting["id"],
-            "run": runs[0]["id"],
+            "run": next(run["id"] for run in runs if run["aufgabeId"]),
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
         }
