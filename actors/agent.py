@@ -1,6 +1,6 @@
 """The `Agent`: its heartbeat timer, and which run it is in.
 
-Its profile is in `agent_profile.py`, what it may spend in `agent_budget.py`.
+Its profile is in `agent_profile.py`, what it may spend in `agent_budget.py`, its conversation in `agent_chat.py`.
 
 The work itself is no handler: it is a heartbeat (`work_cycle.py`), a task beside the mailbox that asks this actor for
 the next task and reports each run's end. Wake-ups while one is under way are remembered and coalesced.
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from opencognit.actors.agent_budget import AgentBudget
+from opencognit.actors.agent_chat import AgentChat
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
@@ -42,6 +43,7 @@ from opencognit.domain.budget import (
     RollMonth,
     SettleCost,
 )
+from opencognit.domain.chat import EndTurn, MarkRead, ResumeTalks, SendChat, TellBoard
 from opencognit.domain.coding_session import KeepCodingSession
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.errors import DomainError, Unavailable
@@ -74,13 +76,18 @@ AgentMessage = (
     | RollMonth
     | ReportCostlyRun
     | KeepCodingSession
+    | SendChat
+    | TellBoard
+    | MarkRead
+    | ResumeTalks
+    | EndTurn
 )
 
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
 
 
-class Agent(AgentBudget):
+class Agent(AgentBudget, AgentChat):
     """One agent."""
 
     kind = AGENT
@@ -96,6 +103,7 @@ class Agent(AgentBudget):
         if self.state is None:
             return
         self._arm()
+        await self._arm_next_attempt()
         if self.system.runs.of_agent(self.id) is None:
             self.tell_self(Recover())
 
@@ -143,18 +151,20 @@ class Agent(AgentBudget):
         self._woken = None
         if self.state is None:
             return
-        if self.existing().current_task_id is not None:
+        if self.existing().current_task_id is not None or self.existing().status is AgentStatus.RUNNING:
             await self._end_orphans("The heartbeat ended before this run began")
         if woken is not None and self.system.runs.of_agent(self.id) is None:
             await self._begin(woken)
 
     async def take_task(self, message: TakeTask) -> Run | None:
-        """Begin a run on the next task of the inbox, if there is one and the agent may work.
+        """Begin a run on the next task of the inbox, or on messages: whoever wrote them waits for the answer.
 
         The run is recorded before the lock is asked for, so that after a crash between the two the agent knows of it.
         """
         if not await self._may_work() or await self.is_held_back():
             return None
+        if (turn := await self._begin_turn()) is not None:
+            return turn
         for task_id in await self.system.store.queries.ready_tasks(self.id, self.now(), CANDIDATES):
             task = await self.system.state(TASK_LOCK, task_id)
             if task is None:
@@ -177,7 +187,7 @@ class Agent(AgentBudget):
                 current_task_id=task_id,
                 last_heartbeat=self.now(),
             )
-            if await self._lock(run):
+            if await self._lock(run, task_id):
                 return run
         return None
 
@@ -230,7 +240,8 @@ class Agent(AgentBudget):
         """End the runs that nobody works on: first their locks, then their records, then the agent's status."""
         for body in await self.system.store.queries.unfinished_runs(self.id):
             run = decode(body, Run)
-            await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
+            if run.task_id is not None:
+                await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
             cost = Decimal(await self.system.store.queries.cost_of_run(run.id)) / MICRO
             ended = replace(run, status=RunStatus.FAILED, error=why, cost_cents=cost, ended_at=self.now())
             await self.append(ended, RunFinished.of(ended))
@@ -250,22 +261,21 @@ class Agent(AgentBudget):
         """Begin a heartbeat, unless there is nothing to do: then it costs one look at the inbox."""
         if not await self._may_work():
             return
-        if not await self.system.store.queries.ready_tasks(self.id, self.now(), 1):
+        has_task = await self.system.store.queries.ready_tasks(self.id, self.now(), 1)
+        if not has_task and not await self._has_to_answer():
             return
         if self.system.runs.of_agent(self.id) is None:
             WorkCycle(self.system, self.existing(), source).begin()
 
-    async def _lock(self, run: Run) -> bool:
+    async def _lock(self, run: Run, task_id: str) -> bool:
         """Take the task's lock for the run; if it is refused, the run ends at once."""
         try:
-            await self.system.ask(
-                TASK_LOCK, run.task_id, Checkout(agent_id=self.id, run_id=run.id), origin=self.asked_by
-            )
+            await self.system.ask(TASK_LOCK, task_id, Checkout(agent_id=self.id, run_id=run.id), origin=self.asked_by)
         except DomainError as error:
             ended = replace(run, status=RunStatus.DEFERRED, error=error.message, ended_at=self.now())
             await self._become(AgentStatus.IDLE, ended, RunFinished.of(ended), current_task_id=None)
             # After a deadline nobody knows whether the lock was given.
-            self.system.tell(TASK_LOCK, run.task_id, GiveBack(run_id=run.id), internal=True)
+            self.system.tell(TASK_LOCK, task_id, GiveBack(run_id=run.id), internal=True)
             if isinstance(error, Unavailable):
                 # Nobody else has the task, so nobody will wake us for it.
                 self.remind("again", after(self.now(), error.retry_after or 1), Wake(source=RunSource.AUTOMATION))

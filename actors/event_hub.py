@@ -46,6 +46,7 @@ class Subscription:
 
     Args:
         may_see: whether the follower may see a company now.
+        hides: whether the follower may not see this event, although it may see the company.
         limit: events that may wait.
         when_overflowed: called when one more came.
     """
@@ -54,6 +55,7 @@ class Subscription:
         self,
         may_see: Callable[[str], bool],
         *,
+        hides: Callable[[Followed], bool] = lambda _event: False,
         limit: int = QUEUE,
         when_overflowed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -61,6 +63,7 @@ class Subscription:
         self.types: frozenset[str] | None = None
         self.overflowed = False
         self._may_see = may_see
+        self._hides = hides
         self._limit = limit
         self._when_overflowed = when_overflowed
         self._queue: deque[tuple[Followed, bytes]] = deque()
@@ -72,6 +75,7 @@ class Subscription:
             (self.types is None or event.type in self.types)
             and (self.companies is None or event.company_id in self.companies)
             and self._may_see(event.company_id)
+            and not self._hides(event)
         )
 
     def offer(self, event: Followed, message: bytes) -> None:

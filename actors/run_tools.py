@@ -11,9 +11,11 @@ from opencognit.actors.metered_call import Spending
 from opencognit.actors.output_stream import OutputStream
 from opencognit.domain.approval import RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
+from opencognit.domain.chat import SendChat, TellBoard
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
-from opencognit.domain.errors import ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
+from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.kinds import AGENT, APPROVAL, MEETING, TASK_LOCK
+from opencognit.domain.meeting import CallMeeting
 from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import AddComment, CreateTask
@@ -31,6 +33,10 @@ OUTPUT_LIMIT: Final = 100_000
 
 USUAL_RUNS: Final = 20
 """The last ended runs of an agent that say what its runs usually cost."""
+
+
+BOARD: Final = "board"
+"""Whom a message is for that is for people."""
 
 
 class Callback:
@@ -53,6 +59,7 @@ class RunTools:
         usage, cost_cents: what was booked so far.
         output: what the adapter has reported so far.
         asked: the approvals that the run has asked for.
+        in_meeting: whether the run answers a meeting, in which no other can be called.
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
@@ -60,6 +67,7 @@ class RunTools:
         self.cost_cents = Decimal(0)
         self.output = ""
         self.asked: list[str] = []
+        self.in_meeting = False
         self._system = system
         self._cycle = cycle
         self._run = run
@@ -70,10 +78,12 @@ class RunTools:
 
     async def comment(self, text: str) -> None:
         """Write a comment on the task, as the agent."""
+        if self._run.task_id is None:
+            raise ValidationFailed("There is no task to comment on; your answer is what others read")
         await self._system.ask(TASK_LOCK, self._run.task_id, AddComment(content=text), origin=self._cycle.origin)
 
     async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
-        """Create a task below this one, for the agent of that name or id, or for nobody; returns its id."""
+        """Create a task, below this one if there is one, for that agent, if one is named; returns its id."""
         create = CreateTask(
             title=title,
             description=description,
@@ -85,10 +95,35 @@ class RunTools:
 
     async def request_approval(self, *, title: str, description: str) -> str:
         """Ask the board; returns the approval's id."""
-        request = RequestApproval(title=title, description=description, payload={FIELDS["task_id"]: self._run.task_id})
+        payload = {FIELDS["task_id"]: self._run.task_id} if self._run.task_id else {}
+        request = RequestApproval(title=title, description=description, payload=payload)
         approval = await self._system.create(APPROVAL, request, origin=self._cycle.origin)
         self.asked.append(approval.id)
         return approval.id
+
+    async def send_message(self, *, to: str, text: str) -> None:
+        """Write to the agent of that name or id, or to the board, as the agent."""
+        if to.casefold() == BOARD:
+            await self._system.ask(AGENT, self._run.agent_id, TellBoard(words=text), origin=self._cycle.origin)
+        else:
+            colleague = await self._colleague(to)
+            if colleague is None:
+                raise ValidationFailed("Say to whom the message is")
+            await self._system.ask(AGENT, colleague, SendChat(words=text), origin=self._cycle.origin)
+
+    async def call_meeting(self, *, title: str, participants: tuple[str, ...], question: str) -> str:
+        """Ask several agents a question that each answers for itself; returns the meeting's id."""
+        if self.in_meeting:
+            raise Forbidden("No meeting can be called from within one")
+        asked = [await self._colleague(name) for name in participants]
+        call = CallMeeting(
+            title=title,
+            description=question,
+            organiser_id=self._run.agent_id,
+            participant_ids=tuple(agent_id for agent_id in asked if agent_id is not None),
+        )
+        meeting = await self._system.create(MEETING, call, origin=self._cycle.origin)
+        return meeting.id
 
     def open_callback(self) -> Callback:
         """A one-time address at which this run can be answered later."""
@@ -133,10 +168,14 @@ class RunTools:
 
     async def coding_session(self) -> CodingSession | None:
         """The session in which the agent has worked on this task before."""
+        if self._run.task_id is None:
+            return None
         return await self._system.store.queries.coding_session(self._run.agent_id, self._run.task_id)
 
     async def keep_coding_session(self, session: CodingSession | None) -> None:
         """Remember the session for the agent's next run on this task; None forgets it."""
+        if self._run.task_id is None:
+            return
         message = KeepCodingSession(task_id=self._run.task_id, session=session)
         await self._system.ask(AGENT, self._run.agent_id, message, origin=self._cycle.origin)
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.task_rules import Rules
 from opencognit.domain.agent import LockLost, Wake
+from opencognit.domain.chat import ResumeTalks
 from opencognit.domain.company import ResolveBlocker
 from opencognit.domain.errors import (
     Duplicate,
@@ -23,10 +24,11 @@ from opencognit.domain.events import (
 )
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Success
-from opencognit.domain.records import Blockers, Parent, Record
+from opencognit.domain.records import Blockers, Parent, Record, TalksForgotten
 from opencognit.domain.run import RunSource
 from opencognit.domain.task import (
     FINISHED,
+    NOT_TAKEN,
     AddComment,
     Comment,
     CreateTask,
@@ -199,8 +201,13 @@ class TaskDetails(PersistentActor[Task]):
                     result=task.result,
                 )
             )
+        moved = task.status in NOT_TAKEN - {before.status} or task.result != before.result
+        if moved and task.assignee_id is not None:
+            events.append(TalksForgotten(agent_id=task.assignee_id))
         task = await self.persist(task, *events, *parts)
         self._arm()
+        if moved and task.assignee_id is not None:
+            self.system.tell(AGENT, task.assignee_id, ResumeTalks(), internal=True)
         if finished:
             self.system.tell(
                 COMPANY,

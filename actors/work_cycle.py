@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from msgspec.structs import replace
 
+from opencognit.actors.conversation_turn import ConversationTurn
 from opencognit.actors.run_tools import RunTools
 from opencognit.actors.work_order import work_order
 from opencognit.domain.agent import Agent, EndRun, HeartbeatEnded, TakeTask
@@ -22,7 +23,7 @@ from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack, HandIn, TaskStatus
-from opencognit.providers.port import Outcome, ProviderFailed
+from opencognit.providers.port import Outcome, Provider, ProviderFailed, WorkOrder
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -99,7 +100,7 @@ class WorkCycle:
                     run = None if self.stopping else await self._take()
                     if run is None:
                         return
-                    await asyncio.shield(self._system.keep(self._run(run)))
+                    await asyncio.shield(self._system.keep(self._run(run) if run.task_id else self._talk(run)))
             share_used = True
         finally:
             self._system.runs.remove(self)
@@ -118,7 +119,7 @@ class WorkCycle:
         renewal: asyncio.Task[None] | None = None
         tools = RunTools(self._system, self, run)
         try:
-            task = await self._system.state(TASK_LOCK, run.task_id)
+            task = await self._system.state(TASK_LOCK, run.locked_task_id)
             token = task.lock_token if task is not None and task.lock_run_id == run.id else -1
             self._work = self._system.keep(self._provide(run, tools))
             renewal = self._system.keep(self._renew(run))
@@ -140,6 +141,9 @@ class WorkCycle:
 
     async def _provide(self, run: Run, tools: RunTools) -> Outcome:
         order, provider = await work_order(self._system, run)
+        return await self._provided(order, provider, tools)
+
+    async def _provided(self, order: WorkOrder, provider: Provider, tools: RunTools) -> Outcome:
         try:
             async with self._system.time_limit(order.time_limit):
                 outcome = await provider.work(order, tools)
@@ -152,6 +156,30 @@ class WorkCycle:
         await tools.book(outcome)
         return outcome
 
+    async def _talk(self, run: Run) -> None:
+        """Answer messages: a run without a task, so without a lock."""
+        self.run_id = run.id
+        tools = RunTools(self._system, self, run)
+        turn = ConversationTurn(self._system, run)
+        try:
+            if await turn.begin() and not self._cut:
+                order, provider = await turn.order()
+                tools.in_meeting = turn.meeting_id is not None
+                self._work = self._system.keep(self._provided(order, provider, tools))
+                if self._cut:
+                    self._work.cancel()
+                await asyncio.wait([self._work])
+                turn.take(self._work, tools, was_cut=self._cut)
+        except DomainError as error:
+            turn.fail(error.message, again=isinstance(error, Unavailable))
+        finally:
+            tools.end()
+            self._work = None
+        for kind, entity_id, message in turn.deliveries(tools):
+            await self._insist(kind, entity_id, message)
+        self.run_id = None
+        self._cut = False
+
     async def _renew(self, run: Run) -> None:
         """Keep the lease from running out while the adapter works."""
         lease = self._system.limits.lease
@@ -159,7 +187,7 @@ class WorkCycle:
         while True:
             await self._system.sleep(lease / 3)
             try:
-                await self._system.ask(TASK_LOCK, run.task_id, renew, origin=self.origin)
+                await self._system.ask(TASK_LOCK, run.locked_task_id, renew, origin=self.origin)
             except Unavailable as error:
                 _log.warning("lease_not_renewed", run=run.id, error=error.message)
             except DomainError as error:
@@ -194,7 +222,7 @@ class WorkCycle:
 
     async def _hand_in(self, message: HandIn) -> None:
         """Give the lock back with the result, then tell the agent; try until both are done."""
-        handed_in = await self._insist(TASK_LOCK, message.run.task_id, message)
+        handed_in = await self._insist(TASK_LOCK, message.run.locked_task_id, message)
         run = message.run
         if not handed_in:
             # The lock went to someone else, or the task is gone: what was done does not count.
@@ -202,7 +230,7 @@ class WorkCycle:
                 run = replace(
                     run, status=RunStatus.CANCELLED, error="The lock was lost before the result was handed in"
                 )
-            await self._insist(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
+            await self._insist(TASK_LOCK, run.locked_task_id, GiveBack(run_id=run.id))
         await self._insist(AGENT, self.agent_id, EndRun(run=run, handed_in=handed_in))
 
     async def _insist(self, kind: Kind[Any], entity_id: str, message: Message[Any]) -> bool:

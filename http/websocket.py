@@ -15,8 +15,9 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from opencognit.actors.event_hub import Subscription
-from opencognit.domain.caller import Caller
+from opencognit.domain.caller import Caller, CallerKind
 from opencognit.domain.errors import Draining, Forbidden, NotAuthenticated
+from opencognit.domain.events import is_between_others
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.http.access import caller_by_token, caller_of, same_origin
@@ -131,6 +132,7 @@ class Follower:
         self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._subscription = Subscription(
             lambda company_id: runtime.directory.may_see(caller, company_id),
+            hides=lambda event: caller.kind is CallerKind.AGENT and is_between_others(event, caller.id or ""),
             when_overflowed=lambda: self._end_with(TOO_SLOW, "Too slow"),
         )
         self._sending = asyncio.Lock()

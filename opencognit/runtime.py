@@ -30,6 +30,7 @@ from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
 from opencognit.actors.event_hub import EventHub, Publish, Show, Subscription
 from opencognit.actors.mailbox import Envelope
+from opencognit.actors.meeting import Meeting as MeetingActor
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.settings_book import SettingsBook
@@ -50,7 +51,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, MEETING, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
@@ -84,6 +85,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "task_lock": TaskLock,
     "approval": ApprovalActor,
     "settings": SettingsBook,
+    "meeting": MeetingActor,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -284,6 +286,8 @@ class Runtime:
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
         for company_id in await queries.companies_with_month():
             self.system.wake(COMPANY, company_id)
+        for meeting_id in await queries.running_meetings():
+            self.system.wake(MEETING, meeting_id)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
 

@@ -66,6 +66,9 @@ class Work(Section, frozen=True, kw_only=True):
     retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
     costly_run_factor: Count
     costly_run_floor_cents: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    talk_turns: Count
+    talk_retry_delays_seconds: tuple[Pause, ...]
+    meeting_time_limit_seconds: Length
 
 
 class Actors(Section, frozen=True, kw_only=True):
@@ -148,6 +151,9 @@ class Settings(Section, frozen=True, kw_only=True):
             retry_delays=self.work.retry_delays_seconds,
             costly_run_factor=self.work.costly_run_factor,
             costly_run_floor_cents=self.work.costly_run_floor_cents,
+            talk_turns=self.work.talk_turns,
+            talk_retry_delays=self.work.talk_retry_delays_seconds,
+            meeting_time_limit=self.work.meeting_time_limit_seconds,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
             agents_folder=agents_folder,

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import NotAuthenticated
+from opencognit.domain.errors import NotAuthenticated, NotFound
 from opencognit.domain.message import Success
 from opencognit.domain.run import Run
 from opencognit.domain.wire_names import PATHS
@@ -19,8 +19,10 @@ ONE = f"/api/{PATHS['runs']}/{{id}}"
 
 @routes.add("GET", ONE, subject=Subject.RUN, right=Right.READ, agents=Agents.COMPANY)
 async def details(request: Request) -> Run:
-    """One run, the present one of an agent or an ended one."""
+    """One run, the present one of an agent or an ended one; one that answered messages is no other agent's business."""
     run: Run = request.subject
+    if run.task_id is None and request.agent_id not in (None, run.agent_id):
+        raise NotFound("Run not found")
     return run
 
 

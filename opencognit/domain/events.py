@@ -12,7 +12,9 @@ import msgspec
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.approval import Approval, ApprovalKind, ApprovalStatus
 from opencognit.domain.caller import CallerKind
+from opencognit.domain.chat import ChatMessage
 from opencognit.domain.instants import Instant
+from opencognit.domain.meeting import Meeting, MeetingStatus
 from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import Priority, Task, TaskStatus
 from opencognit.domain.wire_names import (
@@ -127,7 +129,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     type = "run_started"
     run_id: str
     agent_id: str
-    task_id: str
+    task_id: str | None
     source: str
 
     @classmethod
@@ -148,7 +150,7 @@ class RunFinished(Event, frozen=True, kw_only=True):
     type = "run_finished"
     run_id: str
     agent_id: str
-    task_id: str
+    task_id: str | None
     status: RunStatus
     cost_cents: Decimal
     error: str | None
@@ -223,6 +225,59 @@ class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELD
     note: str | None
 
 
+class ChatMessageSent(Event, frozen=True, kw_only=True):
+    """Someone said something; the data is the message."""
+
+    type = "chat_message"
+    id: str
+    agent_id: str
+    recipient_id: str | None
+    sender_agent_id: str | None
+    sender_type: CallerKind
+    sender_name: str
+    words: str
+    is_read: bool
+    thread_id: str | None
+    meeting_id: str | None
+    created_at: Instant
+
+    @classmethod
+    def of(cls, message: ChatMessage) -> "ChatMessageSent":
+        """The event for this message."""
+        return cls(**msgspec.structs.asdict(message))
+
+
+class MeetingCreated(Event, frozen=True, kw_only=True):
+    """A meeting was called."""
+
+    type = "meeting_created"
+    meeting_id: str
+    title: str
+    status: MeetingStatus
+    result: str | None
+    organiser_id: str
+    participant_ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, meeting: Meeting) -> "MeetingCreated":
+        """The event for this meeting."""
+        return cls(
+            company_id=meeting.company_id,
+            meeting_id=meeting.id,
+            title=meeting.title,
+            status=meeting.status,
+            result=meeting.result,
+            organiser_id=meeting.organiser_id,
+            participant_ids=meeting.participant_ids,
+        )
+
+
+class MeetingUpdated(MeetingCreated, frozen=True, kw_only=True):
+    """A meeting was answered, or has ended."""
+
+    type = "meeting_updated"
+
+
 class Activity(Event, frozen=True, kw_only=True):
     """An entry of the activity feed. `action` is a stable verb, `text` says the same to a person."""
 
@@ -275,3 +330,25 @@ class RunOutput(msgspec.Struct, frozen=True, kw_only=True, rename=RUN_OUTPUT_FIE
         return msgspec.json.encode(
             {"type": self.type, "data": self, "timestamp": now, FIELDS["company_id"]: self.company_id}
         )
+
+
+class _TakingPart(msgspec.Struct, frozen=True, rename=FIELDS):
+    """Those agents whom the data of a private event names."""
+
+    agent_id: str | None = None
+    sender_agent_id: str | None = None
+    organiser_id: str | None = None
+    participant_ids: tuple[str, ...] = ()
+
+
+_PRIVATE = frozenset({ChatMessageSent.type, MeetingCreated.type, MeetingUpdated.type})
+
+
+def is_between_others(event: Published | RunOutput, agent_id: str) -> bool:
+    """Whether an event, or what a run says in a conversation, tells of what was said among others than this agent."""
+    if isinstance(event, RunOutput):
+        return event.task_id is None and event.agent_id != agent_id
+    if event.type not in _PRIVATE:
+        return False
+    named = msgspec.json.decode(event.data, type=_TakingPart)
+    return agent_id not in (named.agent_id, named.sender_agent_id, named.organiser_id, *named.participant_ids)

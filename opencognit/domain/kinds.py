@@ -8,6 +8,7 @@ from typing_extensions import override
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import Entity
 from opencognit.domain.setting import Settings
 from opencognit.domain.task import Task
@@ -31,3 +32,4 @@ AGENT = Kind("agent", Agent)
 TASK_LOCK = Kind("task_lock", Task)
 APPROVAL = Kind("approval", Approval)
 SETTINGS = Kind("settings", Settings)
+MEETING = Kind("meeting", Meeting)

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from opencognit.domain.caller import CompanyRole, Session, User
+from opencognit.domain.chat import ChatMessage
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.events import Event
 from opencognit.domain.instants import Instant
@@ -131,6 +132,40 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Instant
 
 
+class ChatRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of one conversation are read: those named, or all that are for the agent or for the board."""
+
+    agent_id: str
+    ids: tuple[str, ...] | None = None
+    by_agent: bool = True
+
+
+class ChatTried(msgspec.Struct, frozen=True, kw_only=True):
+    """These could not be answered; not before this time again."""
+
+    ids: tuple[str, ...]
+    again_at: Instant | None
+
+
+class TalkTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent has written to another."""
+
+    company_id: str
+    agent_ids: tuple[str, str]
+
+
+class TalkTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The board was told that these two are held back."""
+
+    agent_ids: tuple[str, str]
+
+
+class TalksForgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """A person wrote to this agent, or a task of its moved: the turns of its talks count from the beginning."""
+
+    agent_id: str
+
+
 class CompanyErased(msgspec.Struct, frozen=True):
     """All that belongs to the company goes."""
 
@@ -161,6 +196,12 @@ Record: TypeAlias = (
     | SettingSecret
     | CodingSessionKept
     | Answer
+    | ChatMessage
+    | ChatRead
+    | ChatTried
+    | TalkTurn
+    | TalkTold
+    | TalksForgotten
     | CompanyErased
     | Expired
 )

@@ -1,4 +1,4 @@
-"""A run: one task taken, worked on and handed in, during an agent's heartbeat."""
+"""A run: one task taken, worked on and handed in, or some messages answered, during an agent's heartbeat."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -68,7 +68,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     id: str
     company_id: str
     agent_id: str
-    task_id: str
+    task_id: str | None
+    """None where it answers messages."""
     source: RunSource
     status: RunStatus
     attempt: int
@@ -78,3 +79,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     error: str | None = None
     started_at: Instant
     ended_at: Instant | None = None
+
+    @property
+    def locked_task_id(self) -> str:
+        """The task of a run that has one; its lock is the run's."""
+        if self.task_id is None:
+            raise TypeError(f"Run {self.id} answers messages and has no task")
+        return self.task_id

@@ -97,6 +97,19 @@ FIELDS = {
     "entity_id": "entitaetId",
     "key": "schluessel",
     "value": "wert",
+    "recipient_id": "empfaengerId",
+    "sender_agent_id": "vonExpertId",
+    "sender_type": "absenderTyp",
+    "sender_name": "absenderName",
+    "words": "nachricht",
+    "is_read": "gelesen",
+    "unread": "ungelesen",
+    "thread_id": "threadId",
+    "meeting_id": "meetingId",
+    "organiser_id": "veranstalterExpertId",
+    "participant_ids": "teilnehmerIds",
+    "answers": "antworten",
+    "missing": "fehlend",
 }
 """Fields of entities and request bodies."""
 
@@ -152,6 +165,9 @@ ADAPTER_FIELDS = {
     "headers": "kopfzeilen",
     "max_steps": "maxSchritte",
     "max_tokens": "maxTokens",
+    "conversation": "gespraech",
+    "earlier": "bisher",
+    "messages": "nachrichten",
     "model": "modell",
     "network": "netz",
     "time_limit": "zeitlimitSek",
@@ -196,5 +212,7 @@ PATHS = {
     "reject": "ablehnen",
     "callback": "rueckruf",
     "settings": "einstellungen",
+    "read": "gelesen",
+    "unread": "ungelesen",
 }
 """Words of paths."""

@@ -107,8 +107,41 @@ class Finish(AgentTool, frozen=True, kw_only=True):
         return ToolAnswer(text="The result is handed in.", outcome=Outcome(result=self.result, status=self.status))
 
 
+class SendMessage(AgentTool, frozen=True, kw_only=True):
+    """Write to a colleague or to the board. They answer later, in the conversation; do not wait for it."""
+
+    name: ClassVar[str] = "send_message"
+
+    to: Annotated[Name, Meta(description="Name or id of the agent, or `board` for the people who run the company.")]
+    text: Annotated[str, Meta(min_length=1, max_length=20_000, description="What to say, as Markdown.")]
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Send it."""
+        await toolbox.send_message(to=self.to, text=self.text)
+        return ToolAnswer(text="The message is sent.")
+
+
+class CallMeeting(AgentTool, frozen=True, kw_only=True):
+    """Ask several colleagues one question; each answers for itself, and later you are asked to sum it up."""
+
+    name: ClassVar[str] = "call_meeting"
+
+    title: Annotated[Name, Meta(description="What it is about, in one line.")]
+    participants: Annotated[
+        tuple[Name, ...], Meta(min_length=1, max_length=50, description="Names or ids of those who are asked.")
+    ]
+    question: Annotated[str, Meta(min_length=1, max_length=18_000, description="What they are to answer, as Markdown.")]
+
+    @override
+    async def call(self, toolbox: Toolbox) -> ToolAnswer:
+        """Call it."""
+        meeting = await toolbox.call_meeting(title=self.title, participants=self.participants, question=self.question)
+        return ToolAnswer(text=f"Meeting {meeting} is called.")
+
+
 # The order is part of the prompt, and with it of what the provider's cache recognises.
-TOOLS: tuple[type[AgentTool], ...] = (Comment, CreateSubtask, AskForApproval, Finish)
+TOOLS: tuple[type[AgentTool], ...] = (Comment, CreateSubtask, AskForApproval, Finish, SendMessage, CallMeeting)
 
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 

@@ -225,7 +225,7 @@ class Invocation:
             "HOME": f"{self._order.workspace}/{HOMES}/{self._order.agent_id}",
             "LANG": "C.UTF-8",
             "OPENCOGNIT_RUN_ID": self._order.run_id,
-            "OPENCOGNIT_TASK_ID": self._order.task_id,
+            "OPENCOGNIT_TASK_ID": self._order.task_id or "",
             **self._cli.environment,
             **({variable: key} if key else {}),
         }

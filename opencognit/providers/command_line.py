@@ -168,7 +168,7 @@ def _environment(order: WorkOrder, *, path: str) -> dict[str, str]:
         "HOME": order.workspace,
         "LANG": "C.UTF-8",
         "OPENCOGNIT_RUN_ID": order.run_id,
-        "OPENCOGNIT_TASK_ID": order.task_id,
+        "OPENCOGNIT_TASK_ID": order.task_id or "",
         "OPENCOGNIT_TASK_TITLE": _variable(order.title),
         "OPENCOGNIT_TASK_DESCRIPTION": _variable(order.description or ""),
     }

@@ -10,6 +10,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import asdict
 
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.message import Text
@@ -60,6 +61,13 @@ class _CompanyPart(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIE
     goal: str | None
 
 
+class _ConversationPart(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS):
+    partner: str
+    earlier: tuple[str, ...]
+    messages: tuple[str, ...]
+    open_tasks: tuple[str, ...]
+
+
 class CallbackPart(msgspec.Struct, frozen=True, kw_only=True):
     """Where an answer that takes longer can be posted, once, with the token as bearer."""
 
@@ -71,7 +79,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     """A work order as JSON: everything but the agent's configuration and the folder on this server."""
 
     run_id: str
-    task_id: str
+    task_id: str | None
     title: str
     description: str | None
     comments: tuple[str, ...]
@@ -79,6 +87,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     agent: _AgentPart
     company: _CompanyPart
     callback: CallbackPart | None = None
+    conversation: _ConversationPart | None = None
 
     @classmethod
     def of(cls, order: WorkOrder, *, callback: CallbackPart | None = None) -> "OrderDocument":
@@ -99,6 +108,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
             ),
             company=_CompanyPart(id=order.company_id, name=order.company_name, goal=order.company_goal),
             callback=callback,
+            conversation=_ConversationPart(**asdict(order.conversation)) if order.conversation else None,
         )
 
 

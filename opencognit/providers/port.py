@@ -18,11 +18,25 @@ from opencognit.domain.run import TokenUsage
 T = TypeVar("T")
 
 
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that an agent is to answer; the result of the work is its answer."""
+
+    partner: str
+    """Who wrote them."""
+    earlier: tuple[str, ...]
+    """What was said before, oldest first, each as `author: text`."""
+    messages: tuple[str, ...]
+    """What is to be answered, likewise."""
+    open_tasks: tuple[str, ...]
+    """The agent's unfinished tasks, the first ones first."""
+
+
 class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One task for one agent, as far as an adapter needs to know it."""
+    """One task for one agent, or messages to answer, as far as an adapter needs to know it."""
 
     run_id: str
-    task_id: str
+    task_id: str | None
+    """None where messages are to be answered."""
     company_id: str
     agent_id: str
     agent_name: str
@@ -44,6 +58,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's own folder; it exists."""
     time_limit: float
     """Seconds; the caller cuts the run at this limit."""
+    conversation: Conversation | None = None
+    """Set where there is no task but messages to answer."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +154,12 @@ class Toolbox(Protocol):
 
     async def request_approval(self, *, title: str, description: str) -> str:
         """Ask the board; returns the approval's id."""
+
+    async def send_message(self, *, to: str, text: str) -> None:
+        """Write to the agent of that name or id, or to the `board`, as the agent."""
+
+    async def call_meeting(self, *, title: str, participants: tuple[str, ...], question: str) -> str:
+        """Ask several agents, by name or id, a question that each answers for itself; returns the meeting's id."""
 
     def open_callback(self) -> "Callback":
         """A one-time address at which this run can be answered later."""

@@ -14,6 +14,7 @@ from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
 from opencognit.store.budget_queries import BudgetQueries
+from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
 from opencognit.store.reading import Page, on_reader
 from opencognit.store.settings_queries import SettingsQueries
@@ -24,6 +25,7 @@ from opencognit.store.tables import (
     Answers,
     Approvals,
     Blockers,
+    ChatMessages,
     Comments,
     Companies,
     Events,
@@ -57,7 +59,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries):
+class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries):
     """The questions."""
 
     # Snapshots
@@ -80,6 +82,10 @@ class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries):
     def agents_to_wake(self) -> list[str]:
         """Agents that must be awake after a start: heartbeat on, left in a run, or with something to do."""
         with_work = Tasks.select(Tasks.assignee_id).where(Tasks.assignee_id.is_null(False), UNFINISHED)
+        unread = peewee.Expression(ChatMessages.is_read, peewee.OP.EQ, peewee.SQL("0"))
+        with_mail = ChatMessages.select(ChatMessages.recipient_id).where(
+            unread, ChatMessages.recipient_id.is_null(False)
+        )
         in_a_run = Runs.select(Runs.agent_id).where(Runs.ended_at.is_null())
         return self._column(
             Agents.select(Agents.id).where(
@@ -87,7 +93,7 @@ class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries):
                 | Agents.resumes_at.is_null(False)
                 | (Agents.status == "running")
                 | Agents.id.in_(in_a_run)
-                | (Agents.adapter.is_null(False) & Agents.id.in_(with_work))
+                | (Agents.adapter.is_null(False) & (Agents.id.in_(with_work) | Agents.id.in_(with_mail)))
                 | ((Agents.status == "terminated") & Agents.id.in_(with_work))
             )
         )

@@ -5,11 +5,13 @@ from typing import Any, Final, Protocol
 
 from opencognit.domain import records
 from opencognit.domain.caller import Session
+from opencognit.domain.chat import ChatMessage
 from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
 from opencognit.domain.instants import after
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
+from opencognit.domain.wire_names import FIELDS
 
 
 class Cursor(Protocol):
@@ -200,11 +202,68 @@ def _answer(cursor: Cursor, answer: records.Answer) -> None:
     )
 
 
+def _chat_message(cursor: Cursor, message: ChatMessage) -> None:
+    cursor.execute(
+        "INSERT INTO chat_messages (id, company_id, agent_id, recipient_id, sender_agent_id, thread_id, meeting_id,"
+        " is_read, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.id,
+            message.company_id,
+            message.agent_id,
+            message.recipient_id,
+            message.sender_agent_id,
+            message.thread_id,
+            message.meeting_id,
+            message.is_read,
+            encode(message),
+        ),
+    )
+
+
+# Inside a text, quotation marks are escaped: only the field itself reads like this.
+_NOT_YET, _READ = (f'"{FIELDS["is_read"]}":{truth}' for truth in ("false", "true"))
+_MARK_READ = (
+    f"UPDATE chat_messages SET is_read = 1, body = CAST(replace(CAST(body AS TEXT), '{_NOT_YET}', '{_READ}') AS BLOB)"  # noqa: S608
+    " WHERE is_read = 0 AND"
+)
+
+
+def _chat_read(cursor: Cursor, read: records.ChatRead) -> None:
+    if read.ids is not None:
+        cursor.executemany(f"{_MARK_READ} id = ?", [(message_id,) for message_id in read.ids])
+    else:
+        whose = "recipient_id = agent_id" if read.by_agent else "recipient_id IS NULL"
+        cursor.execute(f"{_MARK_READ} agent_id = ? AND {whose}", (read.agent_id,))
+
+
+def _chat_tried(cursor: Cursor, tried: records.ChatTried) -> None:
+    cursor.executemany(
+        "UPDATE chat_messages SET attempts = attempts + 1, next_attempt_at = ? WHERE id = ?",
+        [(tried.again_at, message_id) for message_id in tried.ids],
+    )
+
+
+def _talk_turn(cursor: Cursor, turn: records.TalkTurn) -> None:
+    cursor.execute(
+        "INSERT INTO talks (first_id, second_id, company_id, turns, is_told) VALUES (?, ?, ?, 1, 0)"
+        " ON CONFLICT (first_id, second_id) DO UPDATE SET turns = turns + 1",
+        (*sorted(turn.agent_ids), turn.company_id),
+    )
+
+
+def _talk_told(cursor: Cursor, told: records.TalkTold) -> None:
+    cursor.execute("UPDATE talks SET is_told = 1 WHERE first_id = ? AND second_id = ?", (*sorted(told.agent_ids),))
+
+
+def _talks_forgotten(cursor: Cursor, forgotten: records.TalksForgotten) -> None:
+    cursor.execute("DELETE FROM talks WHERE first_id = ?1 OR second_id = ?1", (forgotten.agent_id,))
+
+
 def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
-        *("approvals", "events", "sessions"),
         *("settings", "setting_secrets", "coding_sessions"),
+        *("approvals", "chat_messages", "talks", "meetings", "events", "sessions"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -231,6 +290,12 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.SettingSecret: _setting_secret,
     records.CodingSessionKept: _coding_session,
     records.Answer: _answer,
+    ChatMessage: _chat_message,
+    records.ChatRead: _chat_read,
+    records.ChatTried: _chat_tried,
+    records.TalkTurn: _talk_turn,
+    records.TalkTold: _talk_told,
+    records.TalksForgotten: _talks_forgotten,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,
 }

@@ -6,6 +6,7 @@ from typing import Any, Final
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
 from opencognit.domain.setting import Settings
@@ -99,6 +100,10 @@ def _settings(settings: Settings) -> tuple[Any, ...]:
     return (settings.company_id,)
 
 
+def _meeting(meeting: Meeting) -> tuple[Any, ...]:
+    return (meeting.company_id, meeting.status)
+
+
 def _company(company: Company) -> tuple[Any, ...]:
     return (company.month_ends_at,)
 
@@ -126,5 +131,6 @@ SHELVES: Final = {
     ),
     "approval": Shelf("approvals", ("company_id", "status"), _approval),
     "settings": Shelf("settings", ("company_id",), _settings),
+    "meeting": Shelf("meetings", ("company_id", "status"), _meeting),
 }
 """By the kind of actor."""

@@ -116,7 +116,7 @@ class Runs(Row):
     id = TextField(unique=True)
     company_id = TextField()
     agent_id = TextField()
-    task_id = TextField()
+    task_id = TextField(null=True)
     started_at = TextField()
     ended_at = TextField(null=True)
     body = BlobField()
@@ -180,6 +180,45 @@ class CodingSessions(Model):
         primary_key = CompositeKey("agent_id", "task_id")
 
 
+class ChatMessages(Row):
+    """What people and agents said to each other."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    agent_id = TextField()
+    recipient_id = TextField(null=True)
+    sender_agent_id = TextField(null=True)
+    thread_id = TextField(null=True)
+    meeting_id = TextField(null=True)
+    is_read = BooleanField()
+    attempts = IntegerField()
+    next_attempt_at = TextField(null=True)
+    body = BlobField()
+
+    class Meta:
+        table_name = "chat_messages"
+
+
+class Talks(Model):
+    """How often two agents wrote to each other since a person did, or a task moved."""
+
+    first_id = TextField()
+    second_id = TextField()
+    company_id = TextField()
+    turns = IntegerField()
+    is_told = BooleanField()
+
+    class Meta:
+        primary_key = CompositeKey("first_id", "second_id")
+
+
+class Meetings(Entities):
+    """Meetings."""
+
+    company_id = TextField()
+    status = TextField()
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -220,6 +259,9 @@ ALL = (
     Settings,
     SettingSecrets,
     CodingSessions,
+    ChatMessages,
+    Talks,
+    Meetings,
     Events,
     Answers,
 )

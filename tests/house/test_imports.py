@@ -25,7 +25,7 @@ MAY_IMPORT = {
     ),
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; events are followed.
     "http": (
-        *("domain", "clock", "runtime", "store.queries", "store.reading"),
+        *("domain", "clock", "runtime", "store.queries", "store.chat_queries", "store.reading"),
         *("actors.event_hub", "providers.exchange", "security.secrets"),
     ),
     "testing": ("domain", "clock", "providers.port"),

@@ -250,6 +250,10 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     await owner.delete(f"/api/aufgaben/{waiting['id']}")
     approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "Buy a boat"})
     await owner.make(f"/api/genehmigungen/{approval['id']}/genehmigen")
+    speaker = await owner.agent(company, verbindungsTyp="scripted")
+    body = {"titel": "Boats?", "veranstalterExpertId": speaker["id"], "teilnehmerIds": [speaker["id"]]}
+    meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", body)
+    await told(follower, "meeting_updated", meetingId=meeting["id"], status="completed")
     await owner.delete(f"/api/experten/{agent['id']}")
 
 

@@ -83,6 +83,19 @@ TABLE = {
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
     "GET /api/einstellungen": Expected(PEOPLE, query="?unternehmenId={company}"),
     "PUT /api/einstellungen/{key}": Expected("owner", {"wert": "de", "unternehmenId": "{company}"}),
+    "GET /api/unternehmen/{id}/chat": Expected(ALL),
+    "POST /api/unternehmen/{id}/chat": Expected("member owner agent colleague", {"nachricht": "Hello"}),
+    "POST /api/unternehmen/{id}/chat/gelesen": Expected("member owner agent", {"expertId": "{agent}"}),
+    "GET /api/unternehmen/{id}/chat/ungelesen": Expected(ALL),
+    "GET /api/unternehmen/{id}/meetings": Expected(ALL),
+    "POST /api/unternehmen/{id}/meetings": Expected(
+        "member owner agent",
+        {"titel": "M", "veranstalterExpertId": "{agent}", "teilnehmerIds": ["{agent}"]},
+    ),
+    "GET /api/meetings/{id}": Expected(ALL),
+    "POST /api/meetings/{id}/message": Expected("member owner agent", {"nachricht": "Yes", "expertId": "{agent}"}),
+    "POST /api/meetings/{id}/complete": Expected("member owner agent"),
+    "POST /api/meetings/{id}/cancel": Expected("member owner"),
 }
 
 BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
@@ -108,11 +121,14 @@ class World:
             body = {"benutzerId": people[name].user["id"], "rolle": role}
             await owner.make(f"/api/unternehmen/{company['id']}/mitglieder", body)
         agent = await owner.agent(company, verbindungsTyp="scripted")
-        colleague = await owner.agent(company)
+        colleague = await owner.agent(company, isOrchestrator=True)
         ran = await owner.task(company, zugewiesenAn=agent["id"])
         task = await owner.task(company)
         skill = await owner.make(f"/api/experten/{agent['id']}/skills", {"name": "Reading"})
         approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        # The colleague has no adapter and does not answer, so the meeting goes on.
+        called = {"titel": "M", "veranstalterExpertId": agent["id"], "teilnehmerIds": [agent["id"], colleague["id"]]}
+        meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", called)
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -134,7 +150,8 @@ class World:
             "task": task["id"],
             "skill": skill["id"],
             "approval": approval["id"],
-            "run": runs[0]["id"],
+            "meeting": meeting["id"],
+            "run": next(run["id"] for run in runs if run["aufgabeId"]),
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
         }
@@ -145,8 +162,11 @@ class World:
         path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
         path = path.replace("{key}", "language") + TABLE[name].query.format(**self.ids)
-        body = {key: value.format(**self.ids) for key, value in (TABLE[name].body or {}).items()}
+        body = {key: self._filled(value) for key, value in (TABLE[name].body or {}).items()}
         return await self.callers[caller].call(route.method, path, body or None)
+
+    def _filled(self, value: Any) -> Any:
+        return [self._filled(one) for one in value] if isinstance(value, list) else value.format(**self.ids)
 
 
 @pytest.mark.parametrize("name", [name for name, expected in TABLE.items() if expected.may != "anyone"])
@@ -189,6 +209,9 @@ async def test_all_those_who_may_can_use_a_route(name: str, admin: Api) -> None:
         ("unternehmen/{company}/aufgaben", "blockedBy"),
         ("unternehmen/{company}/experten", "reportsTo"),
         ("unternehmen/{company}/genehmigungen", "payload"),
+        ("unternehmen/{company}/chat", "empfaengerId"),
+        ("unternehmen/{company}/meetings", "veranstalterExpertId"),
+        ("unternehmen/{company}/meetings", "teilnehmerIds"),
         ("aufgaben/{task}/checkout", "expertId"),
     ],
 )
@@ -204,8 +227,17 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
         "reportsTo": foreign_agent["id"],
         "payload": {"aufgabeId": foreign_task["id"]},
         "expertId": foreign_agent["id"],
+        "empfaengerId": foreign_agent["id"],
+        "veranstalterExpertId": foreign_agent["id"],
+        "teilnehmerIds": [foreign_agent["id"]],
     }[field]
-    good = {} if field == "expertId" else {"name": "N", "rolle": "R"} if field == "reportsTo" else {"titel": "T"}
+    good: dict[str, Any] = {
+        "expertId": {},
+        "reportsTo": {"name": "N", "rolle": "R"},
+        "empfaengerId": {"nachricht": "Hello"},
+        "veranstalterExpertId": {"titel": "T", "teilnehmerIds": [(await owner.agent(ours))["id"]]},
+        "teilnehmerIds": {"titel": "T", "veranstalterExpertId": (await owner.agent(ours))["id"]},
+    }.get(field, {"titel": "T"})
     before = (await owner.get(f"/api/unternehmen/{ours['id']}/aktivitaet")).headers["X-Total-Count"]
 
     answer = await owner.post("/api/" + path.format(company=ours["id"], task=task["id"]), {**good, field: foreign})

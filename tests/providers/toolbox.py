@@ -54,6 +54,8 @@ class FakeToolbox:
         self.comments: list[str] = []
         self.subtasks: list[dict[str, Any]] = []
         self.approvals: list[dict[str, str]] = []
+        self.sent: list[dict[str, str]] = []
+        self.meetings: list[dict[str, Any]] = []
         self.booked: list[Outcome] = []
         self.metered_calls: list[MeteredCall[Any]] = []
         self.heard: list[str] = []
@@ -78,6 +80,15 @@ class FakeToolbox:
         self._refuse()
         self.approvals.append({"title": title, "description": description})
         return f"approval-{len(self.approvals)}"
+
+    async def send_message(self, *, to: str, text: str) -> None:
+        self._refuse()
+        self.sent.append({"to": to, "text": text})
+
+    async def call_meeting(self, *, title: str, participants: tuple[str, ...], question: str) -> str:
+        self._refuse()
+        self.meetings.append({"title": title, "participants": participants, "question": question})
+        return f"meeting-{len(self.meetings)}"
 
     def open_callback(self) -> FakeCallback:
         self.callback = FakeCallback()

@@ -70,7 +70,7 @@ CREATE INDEX comments_company ON comments (company_id);
 
 CREATE TABLE runs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, company_id TEXT NOT NULL, agent_id TEXT NOT NULL,
-    task_id TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, body BLOB NOT NULL
+    task_id TEXT, started_at TEXT NOT NULL, ended_at TEXT, body BLOB NOT NULL
 );
 CREATE INDEX runs_agent ON runs (agent_id, seq);
 CREATE INDEX runs_agent_started ON runs (agent_id, started_at);
@@ -107,6 +107,29 @@ CREATE TABLE coding_sessions (
     PRIMARY KEY (agent_id, task_id)
 ) WITHOUT ROWID;
 CREATE INDEX coding_sessions_age ON coding_sessions (used_at);
+CREATE TABLE chat_messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, company_id TEXT NOT NULL, agent_id TEXT NOT NULL,
+    recipient_id TEXT, sender_agent_id TEXT, thread_id TEXT, meeting_id TEXT, is_read INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at TEXT, body BLOB NOT NULL
+);
+CREATE INDEX chat_company ON chat_messages (company_id, seq);
+CREATE INDEX chat_agent ON chat_messages (agent_id, seq);
+CREATE INDEX chat_sender ON chat_messages (sender_agent_id, seq) WHERE sender_agent_id IS NOT NULL;
+CREATE INDEX chat_thread ON chat_messages (thread_id, seq) WHERE thread_id IS NOT NULL;
+CREATE INDEX chat_to_agent ON chat_messages (recipient_id, seq) WHERE is_read = 0 AND recipient_id IS NOT NULL;
+CREATE INDEX chat_to_board ON chat_messages (company_id, agent_id) WHERE is_read = 0 AND recipient_id IS NULL;
+CREATE TABLE talks (
+    first_id TEXT NOT NULL, second_id TEXT NOT NULL, company_id TEXT NOT NULL, turns INTEGER NOT NULL,
+    is_told INTEGER NOT NULL, PRIMARY KEY (first_id, second_id)
+) WITHOUT ROWID;
+CREATE INDEX talks_second ON talks (second_id);
+CREATE INDEX talks_company ON talks (company_id);
+CREATE TABLE meetings (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
+    company_id TEXT NOT NULL, status TEXT NOT NULL
+);
+CREATE INDEX meetings_company ON meetings (company_id, seq);
+CREATE INDEX meetings_running ON meetings (id) WHERE status = 'running';
 
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,

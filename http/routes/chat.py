@@ -1,0 +1,110 @@
+"""What people and agents say to each other."""
+
+from typing import Final
+
+import msgspec
+
+from opencognit.domain.agent import Agent
+from opencognit.domain.caller import Right
+from opencognit.domain.chat import ChatMessage, MarkRead, SendChat, TellBoard, UnreadCount, Words
+from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.kinds import AGENT
+from opencognit.domain.message import Id, decode, encode
+from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.http.request import Listing, Request
+from opencognit.http.route import Agents, Routes, Subject
+from opencognit.store.chat_queries import ChatFilter
+from opencognit.store.reading import Page
+
+routes = Routes()
+
+OF_COMPANY: Final = f"/api/{PATHS['companies']}/{{id}}/chat"
+
+
+class ChatBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What is said, and to whom."""
+
+    words: Words
+    recipient_id: Id | None = None
+    thread_id: Id | None = None
+
+
+class ReadBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """In whose conversation all is read; an agent's own by default."""
+
+    agent_id: Id | None = None
+
+
+@routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
+async def history(request: Request) -> Listing:
+    """What was said, oldest first; an agent sees what it took part in."""
+    request.known_query("limit", "offset", FIELDS["agent_id"], FIELDS["thread_id"])
+    limit, offset = request.paging()
+    named = (request.agent_id, request.query.get(FIELDS["agent_id"]))
+    wanted = ChatFilter(
+        agent_ids=tuple(agent_id.lower() for agent_id in named if agent_id is not None),
+        thread_id=request.query.get(FIELDS["thread_id"]),
+    )
+    return Listing(await request.runtime.queries.chat(request.id, wanted, limit, offset), limit, offset)
+
+
+@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, agents=Agents.COMPANY, status=201)
+async def send(request: Request) -> ChatMessage:
+    """Say something: to an agent, or, without one, a person to the orchestrator and an agent to the board."""
+    body = await request.body(ChatBody)
+    if body.recipient_id is None and request.agent_id is not None:
+        tell = TellBoard(words=body.words, thread_id=body.thread_id)
+        return await request.ask(AGENT, tell, entity_id=request.agent_id)
+    recipient = body.recipient_id.lower() if body.recipient_id else await _orchestrator(request)
+    if await request.runtime.agent(recipient) is None:
+        raise ValidationFailed.of(FIELDS["recipient_id"], "is not an agent of this company")
+    return await request.ask(AGENT, SendChat(words=body.words, thread_id=body.thread_id), entity_id=recipient)
+
+
+@routes.add(
+    "POST",
+    f"{OF_COMPANY}/{PATHS['read']}",
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+)
+async def mark_read(request: Request) -> UnreadCount:
+    """The board has read what an agent wrote to it, or an agent what was written to it."""
+    body = await request.body(ReadBody)
+    agent_id = body.agent_id or request.agent_id
+    if agent_id is None:
+        raise ValidationFailed.of(FIELDS["agent_id"], "is required")
+    request.act_as(agent_id)
+    agent = await request.runtime.agent(agent_id.lower())
+    if agent is None or agent.company_id != request.id:
+        raise ValidationFailed.of(FIELDS["agent_id"], "is not an agent of this company")
+    return await request.ask(AGENT, MarkRead(), entity_id=agent.id)
+
+
+@routes.add(
+    "GET",
+    f"{OF_COMPANY}/{PATHS['unread']}",
+    subject=Subject.COMPANY,
+    right=Right.READ,
+    agents=Agents.COMPANY,
+)
+async def unread(request: Request) -> Listing:
+    """How many messages the caller has not read, for each conversation with some."""
+    request.known_query("limit", "offset")
+    limit, offset = request.paging()
+    queries = request.runtime.queries
+    if request.agent_id is not None:
+        count = await queries.unread_by_agent(request.agent_id)
+        counts = [(request.agent_id, count)] if count else []
+    else:
+        counts = await queries.unread_by_board(request.id)
+    bodies = [encode(UnreadCount(agent_id=id_, unread=count)) for id_, count in counts[offset : offset + limit]]
+    return Listing(Page(bodies, len(counts)), limit, offset)
+
+
+async def _orchestrator(request: Request) -> str:
+    for body in await request.runtime.queries.orchestrators(request.id):
+        agent = decode(body, Agent)
+        if agent.is_orchestrator:
+            return agent.id
+    raise ValidationFailed.of(FIELDS["recipient_id"], "is required: the company has no orchestrator")
