@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 from typing_extensions import override
 
-from opencognit.actors.agent_profile import AgentProfile
+from opencognit.actors.agent_memory import AgentMemory
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
@@ -37,6 +37,7 @@ from opencognit.domain.errors import DomainError, Unavailable
 from opencognit.domain.events import CostBooked, RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.memory import ChangeMemory, ForgetMemory, NoteRecall, Remember
 from opencognit.domain.message import decode
 from opencognit.domain.records import MICRO, Cost
 from opencognit.domain.run import Run, RunSource, RunStatus
@@ -58,13 +59,17 @@ AgentMessage = (
     | EndRun
     | LockLost
     | BookCost
+    | Remember
+    | ChangeMemory
+    | ForgetMemory
+    | NoteRecall
 )
 
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
 
 
-class Agent(AgentProfile):
+class Agent(AgentMemory):
     """One agent."""
 
     kind = AGENT

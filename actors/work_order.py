@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from opencognit.domain.errors import NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.memory import Memory, NoteRecall
 from opencognit.domain.message import decode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment, Task
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 COMMENTS = 200
 """How many of a task's comments an adapter is given."""
+
+MEMORIES = 10
+"""How many of an agent's own notes, those nearest to the task."""
 
 
 async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provider]:
@@ -40,6 +44,7 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
     config = system.surroundings.secrets.join(agent.adapter_config, await queries.agent_secrets(agent.id))
     workspace = Path(company.work_dir) if company.work_dir else system.limits.agents_folder / company.id / agent.id
     await asyncio.to_thread(workspace.mkdir, parents=True, exist_ok=True)
+    memories = await recall(system, agent.id, f"{task.title} {task.description or ''}")
     order = WorkOrder(
         run_id=run.id,
         task_id=task.id,
@@ -58,5 +63,16 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
         config=config,
         workspace=str(workspace),
         time_limit=system.limits.run_time_limit,
+        memories=memories,
     )
     return order, provider
+
+
+async def recall(system: "ActorSystem", agent_id: str, text: str) -> tuple[str, ...]:
+    """What the agent has noted down that has to do with this."""
+    page = await system.store.queries.recalled(agent_id, text, MEMORIES)
+    memories = [decode(body, Memory) for body in page.bodies]
+    if memories:
+        recall = NoteRecall(memory_ids=tuple(memory.id for memory in memories))
+        system.tell(AGENT, agent_id, recall, internal=True)
+    return tuple(memory.content for memory in memories)

@@ -82,6 +82,13 @@ class Agents(Section, frozen=True, kw_only=True):
     bash_memory_mb: Count
     http_allowed_addresses: tuple[str, ...]
     anthropic_base_url: str
+    memories_per_agent: Count
+
+
+class Approvals(Section, frozen=True, kw_only=True):
+    """`[approvals]`."""
+
+    expire_after_seconds: Pause
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -93,6 +100,7 @@ class Settings(Section, frozen=True, kw_only=True):
     work: Work
     actors: Actors
     agents: Agents
+    approvals: Approvals
 
     @classmethod
     def load(
@@ -144,6 +152,8 @@ class Settings(Section, frozen=True, kw_only=True):
             agents_folder=agents_folder,
             work_dirs=tuple(Path(folder) for folder in self.agents.work_dirs),
             public_url=self.server.public_url or f"http://localhost:{self.server.port}",
+            approvals_expire_after=self.approvals.expire_after_seconds,
+            memories_per_agent=self.agents.memories_per_agent,
         )
 
 

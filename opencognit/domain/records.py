@@ -12,6 +12,7 @@ import msgspec
 from opencognit.domain.caller import CompanyRole, Session, User
 from opencognit.domain.events import Event
 from opencognit.domain.instants import Instant
+from opencognit.domain.memory import Memory
 from opencognit.domain.message import Entity
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import Comment
@@ -95,6 +96,21 @@ class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str | None
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's notes that go: these, or all."""
+
+    agent_id: str
+    memory_ids: tuple[str, ...] | None = None
+
+
+class Recalled(msgspec.Struct, frozen=True, kw_only=True):
+    """When notes of an agent were last of use."""
+
+    agent_id: str
+    memory_ids: tuple[str, ...]
+    at: Instant
+
+
 ANSWERS_KEPT: Final = 24 * 3600.0
 """Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
 
@@ -137,6 +153,9 @@ Record: TypeAlias = (
     | Parent
     | ReportingLine
     | AgentSecrets
+    | Memory
+    | Forgotten
+    | Recalled
     | Answer
     | CompanyErased
     | Expired

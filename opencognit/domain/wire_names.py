@@ -77,6 +77,12 @@ FIELDS = {
     "decided_by": "entschiedenVon",
     "decided_at": "entschiedenAm",
     "note": "notiz",
+    "rounds": "runden",
+    "follow_up": "folgenOffen",
+    "executed_at": "ausgefuehrtAm",
+    "execution_error": "ausfuehrungsfehler",
+    "expires_at": "laeuftAbAm",
+    "keywords": "schlagworte",
     "kind": "typ",
     "actor_type": "akteurTyp",
     "actor_id": "akteurId",
@@ -158,6 +164,10 @@ PATHS = {
     "approvals": "genehmigungen",
     "approve": "genehmigen",
     "reject": "ablehnen",
+    "revise": "ueberarbeiten",
+    "ask_again": "erneut",
+    "withdraw": "zuruecknehmen",
+    "memories": "erinnerungen",
     "callback": "rueckruf",
 }
 """Words of paths."""

@@ -27,10 +27,11 @@ def standing_prompt(order: WorkOrder) -> str:
 
 
 def task_prompt(order: WorkOrder) -> str:
-    """The task, what was said on it, and the results that it waited for."""
+    """The task, what was said on it, the results that it waited for, and what the agent has noted in earlier tasks."""
     parts = [
         _section("title", order.title),
         _section("description", order.description),
+        *(_section("memory", memory) for memory in order.memories),
         *(_section("earlier_result", result) for result in order.blocker_results),
         *(_section("comment", comment) for comment in order.comments),
     ]

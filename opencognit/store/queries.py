@@ -13,13 +13,14 @@ from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
+from opencognit.store.approval_queries import ApprovalQueries
+from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, Reading, on_reader
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
     Agents,
     AgentSecrets,
     Answers,
-    Approvals,
     Blockers,
     Comments,
     Companies,
@@ -54,7 +55,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(Reading):
+class Queries(ApprovalQueries, MemoryQueries, Reading):
     """The questions."""
 
     # Snapshots
@@ -188,12 +189,6 @@ class Queries(Reading):
         """An agent's runs, newest first."""
         query = Runs.select().where(Runs.agent_id == agent_id)
         return self._newest(query, Runs, Runs.body, limit=limit, offset=offset, before=before)
-
-    @on_reader
-    def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
-        """A company's approvals."""
-        query = Approvals.select().where(Approvals.company_id == company_id, Approvals.status.in_(statuses))
-        return self._page(query, Approvals, limit, offset)
 
     @on_reader
     def activity(self, company_id: str, limit: int, offset: int, before: int | None) -> Page:

@@ -7,6 +7,7 @@ from opencognit.domain import records
 from opencognit.domain.caller import Session
 from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
 from opencognit.domain.instants import after
+from opencognit.domain.memory import Memory
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
@@ -155,6 +156,32 @@ def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
         )
 
 
+def _memory(cursor: Cursor, memory: Memory) -> None:
+    words = "\n".join((memory.content, *memory.keywords))
+    cursor.execute(
+        "INSERT INTO memories (id, company_id, agent_id, recalled_at, words, body) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET words = excluded.words, body = excluded.body",
+        (memory.id, memory.company_id, memory.agent_id, memory.created_at, words, encode(memory)),
+    )
+
+
+def _forgotten(cursor: Cursor, forgotten: records.Forgotten) -> None:
+    if forgotten.memory_ids is None:
+        cursor.execute("DELETE FROM memories WHERE agent_id = ?", (forgotten.agent_id,))
+        return
+    cursor.executemany(
+        "DELETE FROM memories WHERE agent_id = ? AND id = ?",
+        [(forgotten.agent_id, memory_id) for memory_id in forgotten.memory_ids],
+    )
+
+
+def _recalled(cursor: Cursor, recalled: records.Recalled) -> None:
+    cursor.executemany(
+        "UPDATE memories SET recalled_at = ? WHERE agent_id = ? AND id = ?",
+        [(recalled.at, recalled.agent_id, memory_id) for memory_id in recalled.memory_ids],
+    )
+
+
 def _answer(cursor: Cursor, answer: records.Answer) -> None:
     # Asked inside the only writing transaction: a try whose client has gone may still be under way beside its retry.
     cursor.execute(
@@ -181,7 +208,7 @@ def _answer(cursor: Cursor, answer: records.Answer) -> None:
 def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
-        *("approvals", "events", "sessions"),
+        *("approvals", "memories", "events", "sessions"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -204,6 +231,9 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.Parent: _parent,
     records.ReportingLine: _reporting_line,
     records.AgentSecrets: _agent_secrets,
+    Memory: _memory,
+    records.Forgotten: _forgotten,
+    records.Recalled: _recalled,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,

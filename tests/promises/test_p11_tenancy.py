@@ -76,6 +76,16 @@ TABLE = {
     "GET /api/genehmigungen/{id}": Expected(ALL),
     "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
+    "POST /api/genehmigungen/{id}/ueberarbeiten": Expected("member owner"),
+    # The board's question here was asked by the owner, so nobody else may ask it again or take it back.
+    "POST /api/genehmigungen/{id}/zuruecknehmen": Expected("owner"),
+    "POST /api/genehmigungen/{id}/erneut": Expected("owner"),
+    "GET /api/experten/{id}/erinnerungen": Expected(PEOPLE + " agent"),
+    "POST /api/experten/{id}/erinnerungen": Expected("member owner agent", {"inhalt": "Tea at four"}),
+    "DELETE /api/experten/{id}/erinnerungen": Expected("member owner agent"),
+    "GET /api/experten/{id}/erinnerungen/{memoryId}": Expected(PEOPLE + " agent"),
+    "PATCH /api/experten/{id}/erinnerungen/{memoryId}": Expected("member owner agent", {"inhalt": "Tea at five"}),
+    "DELETE /api/experten/{id}/erinnerungen/{memoryId}": Expected("member owner agent"),
 }
 
 BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
@@ -105,7 +115,10 @@ class World:
         ran = await owner.task(company, zugewiesenAn=agent["id"])
         task = await owner.task(company)
         skill = await owner.make(f"/api/experten/{agent['id']}/skills", {"name": "Reading"})
+        memory = await owner.make(f"/api/experten/{agent['id']}/erinnerungen", {"inhalt": "Tea"})
         approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        returned = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        await owner.make(f"/api/genehmigungen/{returned['id']}/ueberarbeiten")
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -126,6 +139,8 @@ class World:
             "agent": agent["id"],
             "task": task["id"],
             "skill": skill["id"],
+            "memory": memory["id"],
+            "returned": returned["id"],
             "approval": approval["id"],
             "run": runs[0]["id"],
             "leaver": people["leaver"].user["id"],
@@ -136,6 +151,9 @@ class World:
     async def knock(self, caller: str, name: str) -> Answer:
         route = BY_NAME[name]
         path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
+        if path.endswith("/erneut"):
+            path = path.replace(self.ids["approval"], self.ids["returned"])
+        path = path.replace("{memoryId}", self.ids["memory"])
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
         body = {key: value.format(**self.ids) for key, value in (TABLE[name].body or {}).items()}
         return await self.callers[caller].call(route.method, path, body or None)

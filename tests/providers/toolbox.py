@@ -53,6 +53,7 @@ class FakeToolbox:
         self.comments: list[str] = []
         self.subtasks: list[dict[str, Any]] = []
         self.approvals: list[dict[str, str]] = []
+        self.notes: list[str] = []
         self.booked: list[Outcome] = []
         self.metered_calls: list[MeteredCall[Any]] = []
         self.heard: list[str] = []
@@ -71,10 +72,18 @@ class FakeToolbox:
         self.subtasks.append({"title": title, "description": description, "assignee": assignee})
         return f"subtask-{len(self.subtasks)}"
 
-    async def request_approval(self, *, title: str, description: str) -> str:
+    async def request_approval(self, *, title: str, description: str, revises: str | None = None) -> str:
         self._refuse()
-        self.approvals.append({"title": title, "description": description})
+        self.approvals.append({"title": title, "description": description} | ({"revises": revises} if revises else {}))
         return f"approval-{len(self.approvals)}"
+
+    async def remember(self, text: str) -> None:
+        self._refuse()
+        self.notes.append(text)
+
+    async def recall(self, words: str) -> tuple[str, ...]:
+        self._refuse()
+        return tuple(note for note in self.notes if words in note)
 
     def open_callback(self) -> FakeCallback:
         self.callback = FakeCallback()
