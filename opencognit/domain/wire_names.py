@@ -133,6 +133,7 @@ ADAPTER_FIELDS = {
     "headers": "kopfzeilen",
     "max_steps": "maxSchritte",
     "max_tokens": "maxTokens",
+    "memories": "erinnerungen",
     "model": "modell",
     "network": "netz",
     "time_limit": "zeitlimitSek",

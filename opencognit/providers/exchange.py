@@ -78,6 +78,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     blocker_results: tuple[str, ...]
     agent: _AgentPart
     company: _CompanyPart
+    memories: tuple[str, ...] = ()
     callback: CallbackPart | None = None
 
     @classmethod
@@ -90,6 +91,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
             description=order.description,
             comments=order.comments,
             blocker_results=order.blocker_results,
+            memories=order.memories,
             agent=_AgentPart(
                 id=order.agent_id,
                 name=order.agent_name,
