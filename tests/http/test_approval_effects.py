@@ -1,5 +1,6 @@
 """What the board approves is carried out, exactly once, also when the server is killed on the way."""
 
+import asyncio
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -38,10 +39,10 @@ async def decide(api: Api, approval: Json, verb: str = "genehmigen") -> Json:
 
 
 async def settled(api: Api, approval: Json) -> Json:
-    while True:
-        found = (await api.get(f"/api/genehmigungen/{approval['id']}")).json
-        if not found["folgenOffen"]:
-            return dict(found)
+    async with asyncio.timeout(20):
+        while (found := (await api.get(f"/api/genehmigungen/{approval['id']}")).json)["folgenOffen"]:
+            pass
+    return dict(found)
 
 
 async def names(api: Api, company: Json) -> list[str]:
@@ -228,11 +229,14 @@ async def test_what_was_approved_is_carried_out_once_across_a_kill(tmp_path: Pat
             assert await dying.died() == 9
         async with ServerProcess(tmp_path) as server:
             api = Api(session, server.url, api.token)
+            # The task, which waits, is looked at first: to look at the approval would wake that one.
+            async with asyncio.timeout(20):
+                while (await api.get(f"/api/aufgaben/{task['id']}")).json["status"] != "todo":
+                    pass
             done = await settled(api, approval)
             hired = (await api.get(f"/api/unternehmen/{company['id']}/experten")).json
             assert [agent["id"] for agent in hired] == [done["ergebnis"]["expertId"]]
             assert len(await said(api, task)) == 1
-            assert (await api.get(f"/api/aufgaben/{task['id']}")).json["status"] == "todo"
             assert (done["status"], done["ausfuehrungsfehler"]) == ("approved", None)
             assert_error(await api.post(f"/api/genehmigungen/{approval['id']}/ablehnen"), 409, "ALREADY_DECIDED")
 

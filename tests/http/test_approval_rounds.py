@@ -1,5 +1,6 @@
 """Approvals that are sent back and asked again, taken back, or left behind by an agent that is gone."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,10 @@ async def sent_back(owner: Api, approval: Json, note: str = "Cheaper") -> Json:
 
 
 async def settled(api: Api, approval: Json) -> Json:
-    while True:
-        found = (await api.get(f"/api/genehmigungen/{approval['id']}")).json
-        if not found["folgenOffen"]:
-            return dict(found)
+    async with asyncio.timeout(20):
+        while (found := (await api.get(f"/api/genehmigungen/{approval['id']}")).json)["folgenOffen"]:
+            pass
+    return dict(found)
 
 
 # Sent back and asked again
@@ -236,8 +237,9 @@ async def test_what_a_deleted_agent_asked_is_cancelled(owner: Api, company: Json
     waiting = await asked(itself, company, payload={"aufgabeId": task["id"]})
     others = await asked(owner, company)
     await owner.delete(f"/api/experten/{ada['id']}")
-    while (await owner.get(f"/api/genehmigungen/{waiting['id']}")).json["status"] != "cancelled":
-        pass
+    async with asyncio.timeout(20):
+        while (await owner.get(f"/api/genehmigungen/{waiting['id']}")).json["status"] != "cancelled":
+            pass
     await settled(owner, waiting)
     assert (await owner.get(f"/api/aufgaben/{task['id']}")).json["status"] == "todo"
     assert (await settled(owner, decided))["status"] == "approved"
