@@ -1,5 +1,6 @@
 """Approvals that nobody decides in time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -130,9 +131,9 @@ async def test_what_was_due_while_the_server_was_down_expires_at_its_start(tmp_p
     await clock.advance(120)
     async with Runtime(tmp_path, settings=quick_settings(), clock=clock) as runtime:
         events = runtime.events(since=0)
-        async for event in events:
-            if event.type == "approval_updated":
-                break
+        async with asyncio.timeout(20):
+            while (await anext(events)).type != "approval_updated":
+                pass
         await events.aclose()
         state = await runtime.system.state(APPROVAL, approval.id)
         assert state is not None
