@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from opencognit.actors.agent_budget import AgentBudget
 from opencognit.actors.agent_chat import AgentChat
+from opencognit.actors.agent_memory import AgentMemory
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
@@ -50,6 +51,7 @@ from opencognit.domain.errors import DomainError, Unavailable
 from opencognit.domain.events import RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.memory import ChangeMemory, ForgetMemory, NoteRecall, Remember
 from opencognit.domain.message import decode
 from opencognit.domain.records import MICRO, CodingSessionKept
 from opencognit.domain.run import Run, RunSource, RunStatus
@@ -81,13 +83,17 @@ AgentMessage = (
     | MarkRead
     | ResumeTalks
     | EndTurn
+    | Remember
+    | ChangeMemory
+    | ForgetMemory
+    | NoteRecall
 )
 
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
 
 
-class Agent(AgentBudget, AgentChat):
+class Agent(AgentBudget, AgentChat, AgentMemory):
     """One agent."""
 
     kind = AGENT

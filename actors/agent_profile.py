@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
+from opencognit.actors.agent_rules import check_adapter, check_agent_of
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.domain.agent import (
     AddSkill,
@@ -22,13 +23,14 @@ from opencognit.domain.agent import (
     Wake,
     step,
 )
+from opencognit.domain.approval import AskerGone
 from opencognit.domain.budget import PauseReason, ReviewBudget
-from opencognit.domain.errors import DependencyCycle, Duplicate, NotFound, ValidationFailed
+from opencognit.domain.errors import DependencyCycle, Duplicate, NotFound
 from opencognit.domain.events import AgentDeleted, AgentStatusChanged
 from opencognit.domain.instants import after
-from opencognit.domain.kinds import AGENT, TASK_LOCK
+from opencognit.domain.kinds import APPROVAL, TASK_LOCK
 from opencognit.domain.message import Success
-from opencognit.domain.records import AgentSecrets, ReportingLine, SessionsClosed
+from opencognit.domain.records import AgentSecrets, Forgotten, ReportingLine, SessionsClosed
 from opencognit.domain.run import RunSource
 from opencognit.domain.task import Unassign
 from opencognit.domain.wire_names import FIELDS
@@ -109,6 +111,7 @@ class AgentProfile(PersistentActor[Agent]):
             self.entry(agent.company_id, "agent.deleted", f"{agent.name} has left"),
             AgentSecrets(agent_id=self.id, company_id=agent.company_id, sealed=None),
             SessionsClosed(subject_id=self.id),
+            Forgotten(agent_id=self.id),
             reply=done,
             heartbeat_on=False,
             next_heartbeat=None,
@@ -120,6 +123,9 @@ class AgentProfile(PersistentActor[Agent]):
         if (heartbeat := self.system.runs.of_agent(self.id)) is not None:
             heartbeat.cancel()
         await self._unassign_all()
+        for approval_id in await self.system.store.queries.open_approvals_by(self.id):
+            # Told, not asked: the approval may be asking this agent right now.
+            self.system.tell(APPROVAL, approval_id, AskerGone(), internal=True)
         return done
 
     async def add_skill(self, message: AddSkill) -> Skill:
@@ -211,18 +217,10 @@ class AgentProfile(PersistentActor[Agent]):
             return
         if superior_id == self.id:
             raise DependencyCycle("An agent cannot report to itself")
-        superior = await self.system.state(AGENT, superior_id)
-        if superior is None or superior.company_id != company_id or superior.status is AgentStatus.TERMINATED:
-            raise ValidationFailed.of(FIELDS["reports_to"], "is not an agent of this company")
+        await check_agent_of(self.system, company_id, superior_id, field=FIELDS["reports_to"])
 
     def _check_adapter(self, name: str | None, config: Mapping[str, Any]) -> None:
-        if name is None:
-            return
-        provider = self.system.surroundings.providers.get(name)
-        if provider is None:
-            known = ", ".join(sorted(self.system.surroundings.providers))
-            raise ValidationFailed.of(FIELDS["adapter"], f"is not one of {known}")
-        provider.validate(config)
+        check_adapter(self.system, name, config)
 
     def _with_timer(self, agent: Agent) -> Agent:
         due = after(self.now(), agent.heartbeat_interval) if agent.heartbeat_on else None

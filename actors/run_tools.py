@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opencognit.actors.metered_call import Spending
 from opencognit.actors.output_stream import OutputStream
-from opencognit.domain.approval import RequestApproval
+from opencognit.actors.work_order import recall
+from opencognit.domain.approval import Approval, AskAgain, RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.chat import SendChat, TellBoard
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
-from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, MEETING, TASK_LOCK
 from opencognit.domain.meeting import CallMeeting
+from opencognit.domain.memory import Remember
+from opencognit.domain.message import made
 from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import AddComment, CreateTask
@@ -93,14 +96,6 @@ class RunTools:
         task = await self._system.create(TASK_LOCK, create, origin=self._cycle.origin)
         return task.id
 
-    async def request_approval(self, *, title: str, description: str) -> str:
-        """Ask the board; returns the approval's id."""
-        payload = {FIELDS["task_id"]: self._run.task_id} if self._run.task_id else {}
-        request = RequestApproval(title=title, description=description, payload=payload)
-        approval = await self._system.create(APPROVAL, request, origin=self._cycle.origin)
-        self.asked.append(approval.id)
-        return approval.id
-
     async def send_message(self, *, to: str, text: str) -> None:
         """Write to the agent of that name or id, or to the board, as the agent."""
         if to.casefold() == BOARD:
@@ -124,6 +119,25 @@ class RunTools:
         )
         meeting = await self._system.create(MEETING, call, origin=self._cycle.origin)
         return meeting.id
+
+    async def request_approval(self, *, title: str, description: str, revises: str | None = None) -> str:
+        """Ask the board, or ask again what it sent back; returns the approval's id."""
+        if revises is not None:
+            approval = await self._ask_again(revises, AskAgain(title=title, description=description))
+        else:
+            payload = {FIELDS["task_id"]: self._run.task_id} if self._run.task_id else {}
+            request = RequestApproval(title=title, description=description, payload=payload)
+            approval = await self._system.create(APPROVAL, request, origin=self._cycle.origin)
+        self.asked.append(approval.id)
+        return approval.id
+
+    async def remember(self, text: str) -> None:
+        """Note something down for later tasks of this agent."""
+        await self._system.ask(AGENT, self._run.agent_id, made(Remember, {"content": text}), origin=self._cycle.origin)
+
+    async def recall(self, words: str) -> tuple[str, ...]:
+        """The agent's own notes about these words, nearest first."""
+        return await recall(self._system, self._run.agent_id, words)
 
     def open_callback(self) -> Callback:
         """A one-time address at which this run can be answered later."""
@@ -191,6 +205,12 @@ class RunTools:
     def stopping(self) -> bool:
         """Whether the agent was paused meanwhile."""
         return self._cycle.stopping
+
+    async def _ask_again(self, approval_id: str, message: AskAgain) -> Approval:
+        approval = await self._system.state(APPROVAL, approval_id)
+        if approval is None or approval.company_id != self._run.company_id:
+            raise NotFound(f"There is no approval {approval_id!r}")
+        return await self._system.ask(APPROVAL, approval_id, message, origin=self._cycle.origin)
 
     async def _colleague(self, name_or_id: str | None) -> str | None:
         if not name_or_id:

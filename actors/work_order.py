@@ -9,6 +9,7 @@ from opencognit.domain.chat import ChatMessage
 from opencognit.domain.company import Company
 from opencognit.domain.errors import NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.memory import Memory, NoteRecall
 from opencognit.domain.message import decode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment, Task
@@ -25,6 +26,8 @@ EARLIER_MESSAGES = 30
 
 OPEN_TASKS = 20
 """How many of an agent's open tasks it is reminded of in a conversation."""
+MEMORIES = 10
+"""How many of an agent's own notes, those nearest to the task."""
 
 
 async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provider]:
@@ -42,6 +45,7 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
     page = await queries.comments(task.id, COMMENTS, 0)
     comments = [decode(body, Comment) for body in page.bodies]
     blockers = [decode(body, Task) for body in await queries.bodies(TASK_LOCK.name, task.blocked_by)]
+    memories = await recall(system, agent.id, f"{task.title} {task.description or ''}")
     order = WorkOrder(
         **await _standing(system, run, agent, company),
         task_id=task.id,
@@ -49,6 +53,7 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
         description=task.description,
         comments=tuple(f"{comment.author_name}: {comment.content}" for comment in comments),
         blocker_results=tuple(f"{blocker.title}: {blocker.result or ''}" for blocker in blockers),
+        memories=memories,
     )
     return order, provider
 
@@ -117,3 +122,13 @@ async def _standing(system: "ActorSystem", run: Run, agent: Agent, company: Comp
         "workspace": str(workspace),
         "time_limit": system.limits.run_time_limit,
     }
+
+
+async def recall(system: "ActorSystem", agent_id: str, text: str) -> tuple[str, ...]:
+    """What the agent has noted down that has to do with this."""
+    page = await system.store.queries.recalled(agent_id, text, MEMORIES)
+    memories = [decode(body, Memory) for body in page.bodies]
+    if memories:
+        recall = NoteRecall(memory_ids=tuple(memory.id for memory in memories))
+        system.tell(AGENT, agent_id, recall, internal=True)
+    return tuple(memory.content for memory in memories)

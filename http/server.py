@@ -25,7 +25,19 @@ from opencognit.http.answering import answer, refusal
 from opencognit.http.idempotency import IdempotentAnswers
 from opencognit.http.protocol import JsonServer
 from opencognit.http.route import Route, Subject
-from opencognit.http.routes import accounts, agents, approvals, chat, companies, meetings, runs, settings, system, tasks
+from opencognit.http.routes import (
+    accounts,
+    agents,
+    approvals,
+    chat,
+    companies,
+    meetings,
+    memories,
+    runs,
+    settings,
+    system,
+    tasks,
+)
 from opencognit.http.websocket import Sockets
 from opencognit.runtime import Runtime
 
@@ -34,7 +46,7 @@ Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 """Answers a request that has this id."""
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route
-    for module in (tasks, agents, runs, approvals, chat, meetings, companies, accounts, settings, system)
+    for module in (tasks, agents, runs, approvals, memories, chat, meetings, companies, accounts, settings, system)
     for route in module.routes.table
 )
 """Every route there is, but `/ws`. The router tries those of one beginning in this order, so the busiest come first."""

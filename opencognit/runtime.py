@@ -39,6 +39,7 @@ from opencognit.actors.task_lock import TaskLock
 from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
+from opencognit.domain.approval import AskerGone
 from opencognit.domain.caller import User
 from opencognit.domain.coding_session import KEPT as CODING_SESSIONS_KEPT
 from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
@@ -51,7 +52,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, COMPANY, MEETING, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
@@ -290,6 +291,10 @@ class Runtime:
             self.system.wake(MEETING, meeting_id)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
+        for approval_id in await queries.approvals_due():
+            self.system.wake(APPROVAL, approval_id)
+        for approval_id in await queries.open_approvals_of_the_gone():
+            self.system.tell(APPROVAL, approval_id, AskerGone(), internal=True)
 
     async def _end_heartbeats(self) -> None:
         heartbeats = self.system.runs.all()

@@ -92,6 +92,13 @@ class Agents(Section, frozen=True, kw_only=True):
     anthropic_base_url: str
     ollama_base_url: str
     custom_allowed_addresses: tuple[str, ...]
+    memories_per_agent: Count
+
+
+class Approvals(Section, frozen=True, kw_only=True):
+    """`[approvals]`."""
+
+    expire_after_seconds: Pause
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -103,6 +110,7 @@ class Settings(Section, frozen=True, kw_only=True):
     work: Work
     actors: Actors
     agents: Agents
+    approvals: Approvals
 
     @classmethod
     def load(
@@ -159,6 +167,8 @@ class Settings(Section, frozen=True, kw_only=True):
             agents_folder=agents_folder,
             work_dirs=tuple(Path(folder) for folder in self.agents.work_dirs),
             public_url=self.server.public_url or f"http://localhost:{self.server.port}",
+            approvals_expire_after=self.approvals.expire_after_seconds,
+            memories_per_agent=self.agents.memories_per_agent,
         )
 
 

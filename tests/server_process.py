@@ -59,6 +59,12 @@ class ServerProcess:
             await self._listening
         return code
 
+    async def died(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from opencognit.domain.approval import Approval, ApprovalStatus, Decide, RequestApproval
+from opencognit.domain.approval import Approval, ApprovalStatus, AskAgain, Decide, RequestApproval, Withdraw
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import APPROVAL
@@ -61,3 +61,22 @@ async def reject(request: Request) -> Approval:
     """Say no."""
     body = await request.body(DecisionBody)
     return await request.ask(APPROVAL, Decide(status=ApprovalStatus.REJECTED, note=body.note))
+
+
+@routes.add("POST", f"{ONE}/{PATHS['revise']}", subject=Subject.APPROVAL, right=Right.WORK)
+async def revise(request: Request) -> Approval:
+    """Send it back with a note."""
+    body = await request.body(DecisionBody)
+    return await request.ask(APPROVAL, Decide(status=ApprovalStatus.REVISION_REQUESTED, note=body.note))
+
+
+@routes.add("POST", f"{ONE}/{PATHS['ask_again']}", subject=Subject.APPROVAL, right=Right.WORK, agents=Agents.COMPANY)
+async def ask_again(request: Request) -> Approval:
+    """Ask anew what was sent back; the asker alone may."""
+    return await request.ask(APPROVAL, await request.body(AskAgain))
+
+
+@routes.add("POST", f"{ONE}/{PATHS['withdraw']}", subject=Subject.APPROVAL, right=Right.WORK, agents=Agents.COMPANY)
+async def withdraw(request: Request) -> Approval:
+    """Take back what nobody has decided; the asker alone may."""
+    return await request.ask(APPROVAL, await request.body(Withdraw))

@@ -217,7 +217,7 @@ class ApprovalNeeded(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS
 
 
 class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
-    """An approval was decided."""
+    """An approval was decided, sent back, asked again, withdrawn or carried out, or it expired."""
 
     type = "approval_updated"
     approval_id: str

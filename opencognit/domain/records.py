@@ -14,6 +14,7 @@ from opencognit.domain.chat import ChatMessage
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.events import Event
 from opencognit.domain.instants import Instant
+from opencognit.domain.memory import Memory
 from opencognit.domain.message import Entity
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import Comment
@@ -116,6 +117,21 @@ class CodingSessionKept(msgspec.Struct, frozen=True, kw_only=True):
     used_at: Instant
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's notes that go: these, or all."""
+
+    agent_id: str
+    memory_ids: tuple[str, ...] | None = None
+
+
+class Recalled(msgspec.Struct, frozen=True, kw_only=True):
+    """When notes of an agent were last of use."""
+
+    agent_id: str
+    memory_ids: tuple[str, ...]
+    at: Instant
+
+
 ANSWERS_KEPT: Final = 24 * 3600.0
 """Seconds for which the first answer to an idempotency key is kept (wire contract, "Everywhere")."""
 
@@ -195,6 +211,9 @@ Record: TypeAlias = (
     | AgentSecrets
     | SettingSecret
     | CodingSessionKept
+    | Memory
+    | Forgotten
+    | Recalled
     | Answer
     | ChatMessage
     | ChatRead

@@ -86,6 +86,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     blocker_results: tuple[str, ...]
     agent: _AgentPart
     company: _CompanyPart
+    memories: tuple[str, ...] = ()
     callback: CallbackPart | None = None
     conversation: _ConversationPart | None = None
 
@@ -99,6 +100,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
             description=order.description,
             comments=order.comments,
             blocker_results=order.blocker_results,
+            memories=order.memories,
             agent=_AgentPart(
                 id=order.agent_id,
                 name=order.agent_name,

@@ -60,6 +60,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; the caller cuts the run at this limit."""
     conversation: Conversation | None = None
     """Set where there is no task but messages to answer."""
+    memories: tuple[str, ...] = ()
+    """Of what the agent has noted down, what is nearest to the task; nearest first."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,8 +154,14 @@ class Toolbox(Protocol):
     async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
         """Create a task below this one, for the agent of that name or id, or for nobody; returns its id."""
 
-    async def request_approval(self, *, title: str, description: str) -> str:
-        """Ask the board; returns the approval's id."""
+    async def request_approval(self, *, title: str, description: str, revises: str | None = None) -> str:
+        """Ask the board, or ask again what it sent back (`revises` is that approval's id); returns the id."""
+
+    async def remember(self, text: str) -> None:
+        """Note something down for later tasks of this agent."""
+
+    async def recall(self, words: str) -> tuple[str, ...]:
+        """The agent's own notes about these words, nearest first."""
 
     async def send_message(self, *, to: str, text: str) -> None:
         """Write to the agent of that name or id, or to the `board`, as the agent."""

@@ -40,12 +40,13 @@ def coding_prompt(order: WorkOrder) -> str:
 
 
 def task_prompt(order: WorkOrder) -> str:
-    """The task, what was said on it, and the results that it waited for; or the messages to answer."""
+    """The task, what was said and noted on it, and the results that it waited for; or the messages to answer."""
     if order.conversation is not None:
         return _conversation_prompt(order.conversation)
     parts = [
         _section("title", order.title),
         _section("description", order.description),
+        *(_section("memory", memory) for memory in order.memories),
         *(_section("earlier_result", result) for result in order.blocker_results),
         *(_section("comment", comment) for comment in order.comments),
     ]

@@ -13,9 +13,11 @@ from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
+from opencognit.store.approval_queries import ApprovalQueries
 from opencognit.store.budget_queries import BudgetQueries
 from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
+from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, on_reader
 from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
@@ -23,7 +25,6 @@ from opencognit.store.tables import (
     Agents,
     AgentSecrets,
     Answers,
-    Approvals,
     Blockers,
     ChatMessages,
     Comments,
@@ -59,7 +60,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries):
+class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries, ApprovalQueries, MemoryQueries):
     """The questions."""
 
     # Snapshots
@@ -198,12 +199,6 @@ class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries)
         """An agent's runs, newest first."""
         query = Runs.select().where(Runs.agent_id == agent_id)
         return self._newest(query, Runs, Runs.body, limit=limit, offset=offset, before=before)
-
-    @on_reader
-    def approvals(self, company_id: str, statuses: tuple[str, ...], limit: int, offset: int) -> Page:
-        """A company's approvals."""
-        query = Approvals.select().where(Approvals.company_id == company_id, Approvals.status.in_(statuses))
-        return self._page(query, Approvals, limit, offset)
 
     @on_reader
     def activity(self, company_id: str, limit: int, offset: int, before: int | None) -> Page:

@@ -8,6 +8,7 @@ from opencognit.domain.caller import Session
 from opencognit.domain.chat import ChatMessage
 from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
 from opencognit.domain.instants import after
+from opencognit.domain.memory import Memory
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
@@ -179,6 +180,32 @@ def _coding_session(cursor: Cursor, kept: records.CodingSessionKept) -> None:
     )
 
 
+def _memory(cursor: Cursor, memory: Memory) -> None:
+    words = "\n".join((memory.content, *memory.keywords))
+    cursor.execute(
+        "INSERT INTO memories (id, company_id, agent_id, recalled_at, words, body) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET words = excluded.words, body = excluded.body",
+        (memory.id, memory.company_id, memory.agent_id, memory.created_at, words, encode(memory)),
+    )
+
+
+def _forgotten(cursor: Cursor, forgotten: records.Forgotten) -> None:
+    if forgotten.memory_ids is None:
+        cursor.execute("DELETE FROM memories WHERE agent_id = ?", (forgotten.agent_id,))
+        return
+    cursor.executemany(
+        "DELETE FROM memories WHERE agent_id = ? AND id = ?",
+        [(forgotten.agent_id, memory_id) for memory_id in forgotten.memory_ids],
+    )
+
+
+def _recalled(cursor: Cursor, recalled: records.Recalled) -> None:
+    cursor.executemany(
+        "UPDATE memories SET recalled_at = ? WHERE agent_id = ? AND id = ?",
+        [(recalled.at, recalled.agent_id, memory_id) for memory_id in recalled.memory_ids],
+    )
+
+
 def _answer(cursor: Cursor, answer: records.Answer) -> None:
     # Asked inside the only writing transaction: a try whose client has gone may still be under way beside its retry.
     cursor.execute(
@@ -264,6 +291,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("settings", "setting_secrets", "coding_sessions"),
         *("approvals", "chat_messages", "talks", "meetings", "events", "sessions"),
+        *("approvals", "memories", "events", "sessions"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -289,6 +317,9 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.AgentSecrets: _agent_secrets,
     records.SettingSecret: _setting_secret,
     records.CodingSessionKept: _coding_session,
+    Memory: _memory,
+    records.Forgotten: _forgotten,
+    records.Recalled: _recalled,
     records.Answer: _answer,
     ChatMessage: _chat_message,
     records.ChatRead: _chat_read,

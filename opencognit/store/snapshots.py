@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from opencognit.domain.agent import Agent
-from opencognit.domain.approval import Approval
+from opencognit.domain.approval import OPEN, Approval
 from opencognit.domain.company import Company
 from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import encode
@@ -93,7 +93,13 @@ def _task(task: Task) -> tuple[Any, ...]:
 
 
 def _approval(approval: Approval) -> tuple[Any, ...]:
-    return (approval.company_id, approval.status)
+    return (
+        approval.company_id,
+        approval.status,
+        approval.requested_by,
+        approval.expires_at if approval.status in OPEN else None,
+        approval.follow_up,
+    )
 
 
 def _settings(settings: Settings) -> tuple[Any, ...]:
@@ -129,8 +135,8 @@ SHELVES: Final = {
         ),
         _task,
     ),
-    "approval": Shelf("approvals", ("company_id", "status"), _approval),
     "settings": Shelf("settings", ("company_id",), _settings),
     "meeting": Shelf("meetings", ("company_id", "status"), _meeting),
+    "approval": Shelf("approvals", ("company_id", "status", "requested_by", "expires_at", "follow_up"), _approval),
 }
 """By the kind of actor."""

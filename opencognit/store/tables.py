@@ -145,6 +145,20 @@ class Approvals(Entities):
 
     company_id = TextField()
     status = TextField()
+    requested_by = TextField(null=True)
+    expires_at = TextField(null=True)
+    follow_up = BooleanField()
+
+
+class Memories(Row):
+    """What agents have noted down; the full-text index `memory_words` follows it by triggers."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    agent_id = TextField()
+    recalled_at = TextField()
+    words = TextField()
+    body = BlobField()
 
 
 class Settings(Entities):
@@ -262,6 +276,7 @@ ALL = (
     ChatMessages,
     Talks,
     Meetings,
+    Memories,
     Events,
     Answers,
 )

@@ -42,7 +42,12 @@ async def current(api: Api, approval: Json) -> Json:
 
 
 async def test_a_request_is_pending_until_it_is_decided(owner: Api, company: Json, path: str) -> None:
-    wanted = {"titel": "Buy a boat", "beschreibung": "A small one", "typ": "budget_change", "payload": {"cents": 5}}
+    wanted = {
+        "titel": "Buy a boat",
+        "beschreibung": "A small one",
+        "typ": "budget_change",
+        "payload": {"budgetMonatCent": 5},
+    }
     answer = await owner.post(path, wanted)
     expected = wanted | {
         "unternehmenId": company["id"],

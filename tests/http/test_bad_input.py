@@ -59,7 +59,9 @@ def name_of(route: Route) -> str:
 
 
 def path_of(route: Route, ids: dict[Subject, str]) -> str:
-    return route.path.format(id=ids.get(route.subject, NO_ID), skillId=NO_ID, userId=NO_ID, key="language")
+    return route.path.format(
+        id=ids.get(route.subject, NO_ID), skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, key="language"
+    )
 
 
 def assert_refused(answer: Answer) -> None:
@@ -131,7 +133,9 @@ async def test_no_route_trips_over_a_wrong_type_in_any_field(owner: Api, ids: di
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
 async def test_no_route_trips_over_a_bad_id(owner: Api, route: Route) -> None:
     for bad_id in ("x", "%00", "%FF", "%2F..%2F", "'%20OR%201=1", "1" * 2000, NO_ID):
-        answer = await owner.call(route.method, route.path.format(id=bad_id, skillId=bad_id, userId=bad_id, key=bad_id))
+        answer = await owner.call(
+            route.method, route.path.format(id=bad_id, skillId=bad_id, memoryId=bad_id, userId=bad_id, key=bad_id)
+        )
         assert_sound(answer)
         if "{id}" in route.path and route.subject is not Subject.PUBLIC:
             assert_error(answer, 404, "NOT_FOUND")
@@ -402,7 +406,9 @@ async def test_an_unknown_path_is_not_found_in_json(nobody: Api, path: str) -> N
 async def test_a_wrong_method_is_told_the_right_ones(owner: Api, ids: dict[Subject, str], path: str) -> None:
     right = sorted(route.method for route in ROUTES if route.path == path)
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - {*right}:
-        answer = await owner.call(method, path.format(id=NO_ID, skillId=NO_ID, userId=NO_ID, key="language"))
+        answer = await owner.call(
+            method, path.format(id=NO_ID, skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, key="language")
+        )
         assert_error(answer, 405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == ", ".join(right)
 

@@ -173,11 +173,11 @@ async def test_kosten_updated_tells_what_was_booked_and_what_the_month_has_cost(
 async def test_approval_needed_tells_what_is_asked(
     owner: Api, company: Json, follower: Follower, approvals: str
 ) -> None:
-    approval = await owner.make(approvals, {"titel": "Buy a boat", "typ": "budget_change"})
+    approval = await owner.make(approvals, {"titel": "Buy a boat", "typ": "approve_strategy"})
     assert await told(follower, "approval_needed") == {
         "unternehmenId": company["id"],
         "genehmigungId": approval["id"],
-        "typ": "budget_change",
+        "typ": "approve_strategy",
         "titel": "Buy a boat",
         "angefordertVon": owner.user["id"],
     }

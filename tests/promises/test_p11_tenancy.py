@@ -96,6 +96,16 @@ TABLE = {
     "POST /api/meetings/{id}/message": Expected("member owner agent", {"nachricht": "Yes", "expertId": "{agent}"}),
     "POST /api/meetings/{id}/complete": Expected("member owner agent"),
     "POST /api/meetings/{id}/cancel": Expected("member owner"),
+    "POST /api/genehmigungen/{id}/ueberarbeiten": Expected("member owner"),
+    # The board's question here was asked by the owner, so nobody else may ask it again or take it back.
+    "POST /api/genehmigungen/{id}/zuruecknehmen": Expected("owner"),
+    "POST /api/genehmigungen/{id}/erneut": Expected("owner"),
+    "GET /api/experten/{id}/erinnerungen": Expected(PEOPLE + " agent"),
+    "POST /api/experten/{id}/erinnerungen": Expected("member owner agent", {"inhalt": "Tea at four"}),
+    "DELETE /api/experten/{id}/erinnerungen": Expected("member owner agent"),
+    "GET /api/experten/{id}/erinnerungen/{memoryId}": Expected(PEOPLE + " agent"),
+    "PATCH /api/experten/{id}/erinnerungen/{memoryId}": Expected("member owner agent", {"inhalt": "Tea at five"}),
+    "DELETE /api/experten/{id}/erinnerungen/{memoryId}": Expected("member owner agent"),
 }
 
 BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
@@ -125,10 +135,13 @@ class World:
         ran = await owner.task(company, zugewiesenAn=agent["id"])
         task = await owner.task(company)
         skill = await owner.make(f"/api/experten/{agent['id']}/skills", {"name": "Reading"})
+        memory = await owner.make(f"/api/experten/{agent['id']}/erinnerungen", {"inhalt": "Tea"})
         approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
         # The colleague has no adapter and does not answer, so the meeting goes on.
         called = {"titel": "M", "veranstalterExpertId": agent["id"], "teilnehmerIds": [agent["id"], colleague["id"]]}
         meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", called)
+        returned = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        await owner.make(f"/api/genehmigungen/{returned['id']}/ueberarbeiten")
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -149,6 +162,8 @@ class World:
             "agent": agent["id"],
             "task": task["id"],
             "skill": skill["id"],
+            "memory": memory["id"],
+            "returned": returned["id"],
             "approval": approval["id"],
             "meeting": meeting["id"],
             "run": next(run["id"] for run in runs if run["aufgabeId"]),
@@ -160,6 +175,9 @@ class World:
     async def knock(self, caller: str, name: str) -> Answer:
         route = BY_NAME[name]
         path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
+        if path.endswith("/erneut"):
+            path = path.replace(self.ids["approval"], self.ids["returned"])
+        path = path.replace("{memoryId}", self.ids["memory"])
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
         path = path.replace("{key}", "language") + TABLE[name].query.format(**self.ids)
         body = {key: self._filled(value) for key, value in (TABLE[name].body or {}).items()}

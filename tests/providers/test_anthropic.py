@@ -180,7 +180,7 @@ async def test_every_tool_has_a_schema_that_the_api_takes(
     tools = {tool["name"]: tool for tool in wire.bodies[0]["tools"]}
     assert set(tools) == {
         *("comment", "create_subtask", "ask_for_approval", "finish"),
-        *("send_message", "call_meeting"),
+        *("send_message", "call_meeting", "remember", "recall"),
     }
     for tool in tools.values():
         assert tool["description"]

@@ -56,6 +56,7 @@ class FakeToolbox:
         self.approvals: list[dict[str, str]] = []
         self.sent: list[dict[str, str]] = []
         self.meetings: list[dict[str, Any]] = []
+        self.notes: list[str] = []
         self.booked: list[Outcome] = []
         self.metered_calls: list[MeteredCall[Any]] = []
         self.heard: list[str] = []
@@ -76,9 +77,9 @@ class FakeToolbox:
         self.subtasks.append({"title": title, "description": description, "assignee": assignee})
         return f"subtask-{len(self.subtasks)}"
 
-    async def request_approval(self, *, title: str, description: str) -> str:
+    async def request_approval(self, *, title: str, description: str, revises: str | None = None) -> str:
         self._refuse()
-        self.approvals.append({"title": title, "description": description})
+        self.approvals.append({"title": title, "description": description} | ({"revises": revises} if revises else {}))
         return f"approval-{len(self.approvals)}"
 
     async def send_message(self, *, to: str, text: str) -> None:
@@ -89,6 +90,14 @@ class FakeToolbox:
         self._refuse()
         self.meetings.append({"title": title, "participants": participants, "question": question})
         return f"meeting-{len(self.meetings)}"
+
+    async def remember(self, text: str) -> None:
+        self._refuse()
+        self.notes.append(text)
+
+    async def recall(self, words: str) -> tuple[str, ...]:
+        self._refuse()
+        return tuple(note for note in self.notes if words in note)
 
     def open_callback(self) -> FakeCallback:
         self.callback = FakeCallback()

@@ -26,7 +26,8 @@ def schema(path: Path) -> dict[str, dict[str, tuple[str, bool]]]:
     """Table → column → (type, whether it may be NULL), as SQLite tells."""
     open_database(path).close()
     connection = sqlite3.connect(path)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    # A full-text index is no table of ours, and neither are those in which SQLite keeps it.
+    tables = [name for (name,) in connection.execute("SELECT name FROM pragma_table_list WHERE type = 'table'")]
     found = {
         table: {row[1]: (row[2], not (row[3] or row[5])) for row in connection.execute(f"PRAGMA table_info({table})")}
         for table in tables

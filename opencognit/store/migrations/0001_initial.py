@@ -90,9 +90,31 @@ CREATE INDEX costs_run ON costs (run_id);
 
 CREATE TABLE approvals (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
-    company_id TEXT NOT NULL, status TEXT NOT NULL
+    company_id TEXT NOT NULL, status TEXT NOT NULL, requested_by TEXT, expires_at TEXT, follow_up INTEGER NOT NULL
 );
 CREATE INDEX approvals_company ON approvals (company_id, status, seq);
+CREATE INDEX approvals_open ON approvals (requested_by) WHERE status IN ('pending', 'revision_requested');
+CREATE INDEX approvals_due ON approvals (id) WHERE expires_at IS NOT NULL OR follow_up;
+
+CREATE TABLE memories (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, company_id TEXT NOT NULL, agent_id TEXT NOT NULL,
+    recalled_at TEXT NOT NULL, words TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX memories_agent ON memories (agent_id, seq);
+CREATE INDEX memories_recall ON memories (agent_id, recalled_at, seq);
+CREATE INDEX memories_company ON memories (company_id);
+CREATE VIRTUAL TABLE memory_words USING fts5(
+    agent_id, words, content='memories', content_rowid='seq', tokenize='unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER memories_added AFTER INSERT ON memories BEGIN
+    INSERT INTO memory_words (rowid, agent_id, words) VALUES (new.seq, new.agent_id, new.words); END;
+CREATE TRIGGER memories_gone AFTER DELETE ON memories BEGIN
+    INSERT INTO memory_words (memory_words, rowid, agent_id, words)
+    VALUES ('delete', old.seq, old.agent_id, old.words); END;
+CREATE TRIGGER memories_changed AFTER UPDATE OF words ON memories BEGIN
+    INSERT INTO memory_words (memory_words, rowid, agent_id, words)
+    VALUES ('delete', old.seq, old.agent_id, old.words); INSERT INTO memory_words (rowid, agent_id, words)
+    VALUES (new.seq, new.agent_id, new.words); END;
 
 CREATE TABLE settings (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
