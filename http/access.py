@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, TASK_LOCK, Kind
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, TASK_LOCK, Kind
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
@@ -31,6 +31,7 @@ _KINDS: Final[Mapping[Subject, Kind[Any]]] = {
     Subject.AGENT: AGENT,
     Subject.TASK: TASK_LOCK,
     Subject.APPROVAL: APPROVAL,
+    Subject.GOAL: GOAL,
 }
 
 

@@ -30,6 +30,7 @@ class Subject(StrEnum):
     TASK = "task"
     RUN = "run"
     APPROVAL = "approval"
+    GOAL = "goal"
 
 
 class Agents(StrEnum):

@@ -29,6 +29,7 @@ from opencognit.actors.agent import Agent as AgentActor
 from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
 from opencognit.actors.event_hub import EventHub, Publish, Subscription
+from opencognit.actors.goal import Goal as GoalActor
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
@@ -47,8 +48,9 @@ from opencognit.domain.errors import (
     StorageUnavailable,
 )
 from opencognit.domain.events import Published
+from opencognit.domain.goal import FollowTasks, ForgetGoal
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
@@ -77,6 +79,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "agent": AgentActor,
     "task_lock": TaskLock,
     "approval": ApprovalActor,
+    "goal": GoalActor,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -239,6 +242,11 @@ class Runtime:
             self.system.wake(TASK_LOCK, task_id)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
+        for kind, entity_id, goal_id in await queries.lost_goals():
+            named_by = GOAL if kind == GOAL.name else TASK_LOCK
+            self.system.tell(named_by, entity_id, ForgetGoal(goal_id=goal_id), internal=True)
+        for goal_id in await queries.goals_to_follow():
+            self.system.tell(GOAL, goal_id, FollowTasks(), internal=True)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
 

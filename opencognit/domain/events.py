@@ -203,6 +203,14 @@ class ApprovalUpdated(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELD
     note: str | None
 
 
+class GoalAchieved(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
+    """A goal became achieved."""
+
+    type = "goal_achieved"
+    goal_id: str
+    goal_title: str
+
+
 class Activity(Event, frozen=True, kw_only=True):
     """An entry of the activity feed. `action` is a stable verb, `text` says the same to a person."""
 

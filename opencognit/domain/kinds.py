@@ -8,6 +8,7 @@ from typing_extensions import override
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.goal import Goal
 from opencognit.domain.message import Entity
 from opencognit.domain.task import Task
 
@@ -29,3 +30,4 @@ COMPANY = Kind("company", Company)
 AGENT = Kind("agent", Agent)
 TASK_LOCK = Kind("task_lock", Task)
 APPROVAL = Kind("approval", Approval)
+GOAL = Kind("goal", Goal)

@@ -87,6 +87,21 @@ class ReportingLine(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str
 
 
+class GoalParent(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal has a (new) parent; refused if that is not a goal of the company, or would close a circle."""
+
+    goal_id: str
+    parent_id: str
+    company_id: str
+
+
+class GoalOfTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task names this goal; refused if that is not a goal of the company."""
+
+    goal_id: str
+    company_id: str
+
+
 class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """The sealed secrets of an agent's configuration; None erases them."""
 
@@ -136,6 +151,8 @@ Record: TypeAlias = (
     | Blockers
     | Parent
     | ReportingLine
+    | GoalParent
+    | GoalOfTask
     | AgentSecrets
     | Answer
     | CompanyErased

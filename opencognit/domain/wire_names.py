@@ -85,6 +85,12 @@ FIELDS = {
     "active_agents": "aktiveAgenten",
     "open_tasks": "offeneAufgaben",
     "heartbeats_today": "heartbeatsHeute",
+    "level": "ebene",
+    "owner_id": "eigentuemerExpertId",
+    "progress": "fortschritt",
+    "planning_task_id": "planungsAufgabeId",
+    "review_task_ids": "pruefungsAufgabeIds",
+    "owed_task_id": "geschuldeteAufgabeId",
     "entity_type": "entitaetTyp",
     "entity_id": "entitaetId",
 }
@@ -104,6 +110,7 @@ BOARD_EVENT_FIELDS = {
     **FIELDS,
     "before": "vorher",
     "approval_id": "genehmigungId",
+    "goal_title": "zielTitel",
     "model": "modell",
     "input_tokens": "inputTokens",
     "output_tokens": "outputTokens",
@@ -159,5 +166,7 @@ PATHS = {
     "approve": "genehmigen",
     "reject": "ablehnen",
     "callback": "rueckruf",
+    "goals": "ziele",
+    "plan": "planen",
 }
 """Words of paths."""

@@ -5,11 +5,12 @@ from typing import Any, Final, Protocol
 
 from opencognit.domain import records
 from opencognit.domain.caller import Session
-from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
+from opencognit.domain.errors import DependencyCycle, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
+from opencognit.domain.wire_names import FIELDS
 
 
 class Cursor(Protocol):
@@ -146,6 +147,27 @@ def _reporting_line(cursor: Cursor, line: records.ReportingLine) -> None:
         raise DependencyCycle("An agent cannot report to one that reports to it")
 
 
+def _goal_parent(cursor: Cursor, line: records.GoalParent) -> None:
+    cursor.execute("SELECT 1 FROM goals WHERE id = ? AND company_id = ?", (line.parent_id, line.company_id))
+    if not cursor.fetchone():
+        raise ValidationFailed.of(FIELDS["parent_id"], "is not a goal of this company")
+    cursor.execute(
+        "WITH RECURSIVE above (id) AS ("
+        " SELECT parent_id FROM goals WHERE id = ?1"
+        " UNION SELECT g.parent_id FROM goals g JOIN above ON g.id = above.id"
+        ") SELECT 1 FROM above WHERE id = ?1",
+        (line.goal_id,),
+    )
+    if cursor.fetchone():
+        raise DependencyCycle("A goal cannot lie below one that lies below it")
+
+
+def _goal_of_task(cursor: Cursor, named: records.GoalOfTask) -> None:
+    cursor.execute("SELECT 1 FROM goals WHERE id = ? AND company_id = ?", (named.goal_id, named.company_id))
+    if not cursor.fetchone():
+        raise ValidationFailed.of(FIELDS["goal_id"], "is not a goal of this company")
+
+
 def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
     cursor.execute("DELETE FROM agent_secrets WHERE agent_id = ?", (secrets.agent_id,))
     if secrets.sealed is not None:
@@ -182,6 +204,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("approvals", "events", "sessions"),
+        *("goals",),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -203,6 +226,8 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.Blockers: _blockers,
     records.Parent: _parent,
     records.ReportingLine: _reporting_line,
+    records.GoalParent: _goal_parent,
+    records.GoalOfTask: _goal_of_task,
     records.AgentSecrets: _agent_secrets,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,

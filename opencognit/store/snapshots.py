@@ -6,6 +6,7 @@ from typing import Any, Final
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.goal import Goal
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
 from opencognit.domain.task import RANK, Task
@@ -93,6 +94,10 @@ def _approval(approval: Approval) -> tuple[Any, ...]:
     return (approval.company_id, approval.status)
 
 
+def _goal(goal: Goal) -> tuple[Any, ...]:
+    return (goal.company_id, goal.status, goal.parent_id, goal.owed_task_id is not None)
+
+
 def _company(_company: Company) -> tuple[Any, ...]:
     return ()
 
@@ -117,5 +122,6 @@ SHELVES: Final = {
         _task,
     ),
     "approval": Shelf("approvals", ("company_id", "status"), _approval),
+    "goal": Shelf("goals", ("company_id", "status", "parent_id", "owes"), _goal),
 }
 """By the kind of actor."""

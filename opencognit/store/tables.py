@@ -144,6 +144,15 @@ class Approvals(Entities):
     status = TextField()
 
 
+class Goals(Entities):
+    """What companies want to reach."""
+
+    company_id = TextField()
+    status = TextField()
+    parent_id = TextField(null=True)
+    owes = BooleanField()
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -181,6 +190,7 @@ ALL = (
     Runs,
     Costs,
     Approvals,
+    Goals,
     Events,
     Answers,
 )
