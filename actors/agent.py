@@ -38,6 +38,7 @@ from opencognit.domain.events import CostBooked, RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import decode
+from opencognit.domain.permission import SetPermissions, UseApproval
 from opencognit.domain.records import MICRO, Cost
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack
@@ -58,6 +59,8 @@ AgentMessage = (
     | EndRun
     | LockLost
     | BookCost
+    | SetPermissions
+    | UseApproval
 )
 
 CANDIDATES = 5

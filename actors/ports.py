@@ -34,6 +34,11 @@ class Questions(Protocol):
     def goals_below(self, goal_id: str) -> Awaitable[list[str]]: ...
     def tasks_of_goal(self, goal_id: str) -> Awaitable[list[str]]: ...
     def goal_tasks_counted(self, goal_id: str, without: Iterable[str]) -> Awaitable[tuple[int, int]]: ...
+    def workforce(self, company_id: str) -> Awaitable[list[tuple[bytes, int]]]: ...
+    def task_lines(self, parent_id: str, limit: int) -> Awaitable[list[bytes]]: ...
+    def approval_of_call(
+        self, company_id: str, agent_id: str, task_id: str, call: str
+    ) -> Awaitable[tuple[str, str, str | None] | None]: ...
     def orchestrators(self, company_id: str) -> Awaitable[list[str]]: ...
 
 
@@ -46,6 +51,20 @@ class Store(Protocol):
 
     def commit(self, unit: Unit) -> "asyncio.Future[None]":
         """Make a unit durable; the future ends when it is, or with why it is not."""
+
+
+class Outside(Protocol):
+    """What tools reach outside of the company's records; see `providers/outside.py`."""
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether this server runs commands at all."""
+
+    def read_file(self, workspace: str, path: str) -> Awaitable[str]: ...
+    def write_file(self, workspace: str, path: str, content: str) -> Awaitable[None]: ...
+    def list_files(self, workspace: str, path: str) -> Awaitable[str]: ...
+    def run_command(self, workspace: str, command: str) -> Awaitable[str]: ...
+    def fetch_url(self, url: str) -> Awaitable[str]: ...
 
 
 class SecretKeeper(Protocol):
@@ -74,6 +93,8 @@ class Limits:
     agents_folder: Path = field(default_factory=lambda: Path("agents"))
     work_dirs: tuple[Path, ...] = ()
     public_url: str = "http://localhost:3201"
+    context_tokens: int = 100_000
+    commands_to_approve: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,4 +107,5 @@ class Surroundings:
     directory: Directory
     providers: Mapping[str, Provider]
     secrets: SecretKeeper
+    outside: Outside
     limits: Limits

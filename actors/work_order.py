@@ -4,9 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opencognit.actors.planning import Workforce
+from opencognit.domain.agent import Agent
+from opencognit.domain.company import Company
 from opencognit.domain.errors import NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.goal import OPEN, Goal
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import decode
+from opencognit.domain.permission import PERMISSION_OF, Grant, granted
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment, Task
 from opencognit.providers.port import Provider, WorkOrder
@@ -16,6 +21,10 @@ if TYPE_CHECKING:
 
 COMMENTS = 200
 """How many of a task's comments an adapter is given."""
+
+
+GOALS = 20
+"""How many goals, and how many tasks below its own, it is told of."""
 
 
 async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provider]:
@@ -38,8 +47,8 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
     comments = [decode(body, Comment) for body in page.bodies]
     blockers = [decode(body, Task) for body in await queries.bodies(TASK_LOCK.name, task.blocked_by)]
     config = system.surroundings.secrets.join(agent.adapter_config, await queries.agent_secrets(agent.id))
-    workspace = Path(company.work_dir) if company.work_dir else system.limits.agents_folder / company.id / agent.id
-    await asyncio.to_thread(workspace.mkdir, parents=True, exist_ok=True)
+    folder = workspace(system, company, agent.id)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     order = WorkOrder(
         run_id=run.id,
         task_id=task.id,
@@ -56,7 +65,53 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
         comments=tuple(f"{comment.author_name}: {comment.content}" for comment in comments),
         blocker_results=tuple(f"{blocker.title}: {blocker.result or ''}" for blocker in blockers),
         config=config,
-        workspace=str(workspace),
+        workspace=str(folder),
         time_limit=system.limits.run_time_limit,
+        tools=_tools(system, agent),
+        is_orchestrator=agent.is_orchestrator,
+        goals=await _goals(system, task),
+        subtasks=await _subtasks(system, task),
+        colleagues=await _colleagues(system, agent) if agent.is_orchestrator else (),
+        context_tokens=system.limits.context_tokens,
     )
     return order, provider
+
+
+def workspace(system: "ActorSystem", company: Company, agent_id: str) -> Path:
+    """The folder that an agent works in: the company's, or one of its own."""
+    return Path(company.work_dir) if company.work_dir else system.limits.agents_folder / company.id / agent_id
+
+
+def _tools(system: "ActorSystem", agent: Agent) -> frozenset[str]:
+    """The tools that need a permission and have it, or may ask the board."""
+    grants = granted(agent.permissions, is_orchestrator=agent.is_orchestrator)
+    names = {tool for tool, permission in PERMISSION_OF.items() if grants[permission] is not Grant.DENY}
+    return frozenset(names if system.surroundings.outside.has_commands else names - {"run_command"})
+
+
+async def _goals(system: "ActorSystem", task: Task) -> tuple[str, ...]:
+    bodies = await system.store.queries.goal_bodies(task.company_id, tuple(sorted(OPEN)), GOALS)
+    goals = [decode(body, Goal) for body in bodies]
+    own = await system.state(GOAL, task.goal_id) if task.goal_id else None
+    described = [f"This task's goal: {_goal(own)}"] if own is not None else []
+    return (*described, *(_goal(goal) for goal in goals if own is None or goal.id != own.id))
+
+
+def _goal(goal: Goal) -> str:
+    text = f": {goal.description}" if goal.description else ""
+    return f"{goal.title} ({goal.status}, {goal.progress} %, {goal.id}){text}"
+
+
+async def _subtasks(system: "ActorSystem", task: Task) -> tuple[str, ...]:
+    below = [decode(body, Task) for body in await system.store.queries.task_lines(task.id, GOALS)]
+    return tuple(f"{one.title} ({one.status}, {one.id})" for one in below)
+
+
+async def _colleagues(system: "ActorSystem", agent: Agent) -> tuple[str, ...]:
+    workforce = await Workforce.of(system, agent.company_id)
+    return tuple(
+        f"{one.name}, {one.role}, {one.status}: {load} open tasks"
+        + (f"; knows {', '.join(skill.name for skill in one.skills)}" if one.skills else "")
+        for one, load in workforce.agents
+        if one.id != agent.id
+    )

@@ -25,7 +25,7 @@ from opencognit.http.answering import answer, refusal
 from opencognit.http.idempotency import IdempotentAnswers
 from opencognit.http.protocol import JsonServer
 from opencognit.http.route import Route, Subject
-from opencognit.http.routes import accounts, agents, approvals, companies, goals, runs, system, tasks
+from opencognit.http.routes import accounts, agents, approvals, companies, goals, permissions, runs, system, tasks
 from opencognit.http.websocket import Sockets
 from opencognit.runtime import Runtime
 
@@ -34,7 +34,7 @@ Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 """Answers a request that has this id."""
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route
-    for module in (tasks, agents, runs, approvals, goals, companies, accounts, system)
+    for module in (tasks, agents, runs, approvals, goals, permissions, companies, accounts, system)
     for route in module.routes.table
 )
 """Every route there is, but `/ws`. The router tries those of one beginning in this order, so the busiest come first."""

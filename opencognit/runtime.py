@@ -58,8 +58,10 @@ from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.ceo import CeoProvider
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
+from opencognit.providers.outside import Outside
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.providers.table import providers_by_name
@@ -200,19 +202,22 @@ class Runtime:
 
     def _built_in_providers(self) -> Mapping[str, Provider]:
         wanted = self.settings.agents
+        bash = BashProvider(
+            enabled=wanted.bash_enabled,
+            sandbox=wanted.bash_sandbox,
+            memory_mb=wanted.bash_memory_mb,
+            hidden=(self.data,),
+        )
+        self._outside = Outside(bash, allowed_addresses=frozenset(wanted.http_allowed_addresses))
         return providers_by_name(
-            BashProvider(
-                enabled=wanted.bash_enabled,
-                sandbox=wanted.bash_sandbox,
-                memory_mb=wanted.bash_memory_mb,
-                hidden=(self.data,),
-            ),
+            bash,
             HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
             ClaudeProvider(
                 api_key_for=_key_from_environment,
                 base_url=wanted.anthropic_base_url or None,
                 prices=PriceList(),
             ),
+            CeoProvider(lambda: self.providers),
         )
 
     def _make_system(self) -> ActorSystem:
@@ -223,6 +228,7 @@ class Runtime:
             directory=self.directory,
             providers=self.providers,
             secrets=AgentSecretKeeper(self.box),
+            outside=self._outside,
             limits=self.settings.limits(agents_folder=self.data / "agents"),
         )
         return ActorSystem(surroundings, ACTORS)

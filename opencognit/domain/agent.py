@@ -11,6 +11,7 @@ from opencognit.domain.company import Cents
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
+from opencognit.domain.permission import Grant, Permission
 from opencognit.domain.run import Run, RunSource, TokenUsage
 from opencognit.domain.wire_names import FIELDS
 
@@ -88,6 +89,8 @@ class Agent(Entity, frozen=True, kw_only=True):
     current_task_id: str | None = None
     last_error: str | None = None
     message_count: int = 0
+    permissions: dict[Permission, Grant] = {}
+    """What the board has chosen; all else goes with the role."""
 
 
 class CreateAgent(Message[Agent], frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from opencognit.domain.events import Event
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity
 from opencognit.domain.run import Run, TokenUsage
-from opencognit.domain.task import Comment
+from opencognit.domain.task import Comment, Task
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +102,20 @@ class GoalOfTask(msgspec.Struct, frozen=True, kw_only=True):
     company_id: str
 
 
+class NewTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that is created together with others, with all that it waits for."""
+
+    task: Task
+    blockers: Blockers
+
+
+class ApprovalUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that an approval has allowed is made; refused if it was already."""
+
+    approval_id: str
+    company_id: str
+
+
 class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """The sealed secrets of an agent's configuration; None erases them."""
 
@@ -153,6 +167,8 @@ Record: TypeAlias = (
     | ReportingLine
     | GoalParent
     | GoalOfTask
+    | NewTask
+    | ApprovalUsed
     | AgentSecrets
     | Answer
     | CompanyErased

@@ -136,6 +136,7 @@ ADAPTER_FIELDS = {
     "max_tokens": "maxTokens",
     "model": "modell",
     "network": "netz",
+    "provider": "anbieter",
     "time_limit": "zeitlimitSek",
     "input_tokens": "inputTokens",
     "output_tokens": "outputTokens",

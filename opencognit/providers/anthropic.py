@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import msgspec
 
 from opencognit.domain.wire_names import ADAPTER_FIELDS
-from opencognit.providers.agent_tools import TOOLS, ToolAnswer, call_tool, input_schema
+from opencognit.providers.agent_tool import AgentTool, ToolAnswer
+from opencognit.providers.agent_tools import call_tool, input_schema, offered
 from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Reply
 from opencognit.providers.exchange import AdapterConfig, read_config
 from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
@@ -120,6 +121,7 @@ class _Talk:
     def __init__(self, order: WorkOrder, config: ClaudeConfig) -> None:
         self._config = config
         self._system = standing_prompt(order)
+        self._offered = offered(order)
         self._messages: list[dict[str, Any]] = [
             {"role": "user", "content": [{"type": "text", "text": task_prompt(order)}]}
         ]
@@ -137,7 +139,7 @@ class _Talk:
             max_tokens=self._config.max_tokens,
             # Tools come before the system prompt in what is cached: one mark covers both.
             system=_marked([{"type": "text", "text": self._system}]),
-            tools=_tools(),
+            tools=_tools(self._offered),
             messages=[*earlier, {**newest, "content": _marked(newest["content"])}],
         )
 
@@ -172,8 +174,10 @@ class _Talk:
 
 
 @cache
-def _tools() -> list[dict[str, Any]]:
-    return [{"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in TOOLS]
+def _tools(offered_tools: tuple[type[AgentTool], ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": tool.name, "description": tool.__doc__, "input_schema": input_schema(tool)} for tool in offered_tools
+    ]
 
 
 def _tool_result(call_id: str, answer: ToolAnswer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import peewee
 
 from opencognit.domain.wire_names import FIELDS
 from opencognit.store.reading import Page, Reading, on_reader
-from opencognit.store.tables import Agents, Goals, Tasks
+from opencognit.store.tables import Agents, Approvals, ApprovalsUsed, Goals, Tasks
 
 
 class GoalQueries(Reading):
@@ -76,3 +76,39 @@ class GoalQueries(Reading):
             Agents.company_id == company_id, Agents.status != "terminated", flag == 1
         )
         return self._column(query.order_by(Agents.seq))
+
+    @on_reader
+    def workforce(self, company_id: str) -> list[tuple[bytes, int]]:
+        """(body, how many unfinished tasks) of a company's agents, the first hired first."""
+        load = Tasks.select(peewee.fn.COUNT(Tasks.seq)).where(
+            Tasks.assignee_id == Agents.id,
+            peewee.Expression(Tasks.status, peewee.OP.NOT_IN, peewee.SQL("('done', 'cancelled')")),
+        )
+        query = Agents.select(Agents.body, load.alias("load"))
+        query = query.where(Agents.company_id == company_id, Agents.status != "terminated").order_by(Agents.seq)
+        return list(query.tuples().execute(self._readers.database))
+
+    @on_reader
+    def task_lines(self, parent_id: str, limit: int) -> list[bytes]:
+        """The newest tasks below this one."""
+        query = Tasks.select(Tasks.body).where(Tasks.parent_id == parent_id).order_by(Tasks.seq.desc()).limit(limit)
+        return self._column(query)[::-1]
+
+    @on_reader
+    def approval_of_call(
+        self, company_id: str, agent_id: str, task_id: str, call: str
+    ) -> tuple[str, str, str | None] | None:
+        """(id, status, note) of the newest approval of exactly this call that was not used yet."""
+        body = peewee.Cast(Approvals.body, "TEXT")
+        payload = f"$.payload.{FIELDS['task_id']}"
+        query = Approvals.select(
+            Approvals.id, Approvals.status, peewee.fn.json_extract(body, f"$.{FIELDS['decision_note']}")
+        ).where(
+            Approvals.company_id == company_id,
+            peewee.fn.json_extract(body, "$.payload.call") == call,
+            peewee.fn.json_extract(body, payload) == task_id,
+            peewee.fn.json_extract(body, f"$.{FIELDS['requested_by']}") == agent_id,
+            Approvals.id.not_in(ApprovalsUsed.select(ApprovalsUsed.approval_id)),
+        )
+        row: tuple[str, str, str | None] | None = self._first(query.order_by(Approvals.seq.desc()))
+        return row

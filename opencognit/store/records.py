@@ -5,12 +5,13 @@ from typing import Any, Final, Protocol
 
 from opencognit.domain import records
 from opencognit.domain.caller import Session
-from opencognit.domain.errors import DependencyCycle, IdempotencyConflict, ValidationFailed
+from opencognit.domain.errors import DependencyCycle, Duplicate, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
 from opencognit.domain.wire_names import FIELDS
+from opencognit.store.snapshots import SHELVES
 
 
 class Cursor(Protocol):
@@ -168,6 +169,21 @@ def _goal_of_task(cursor: Cursor, named: records.GoalOfTask) -> None:
         raise ValidationFailed.of(FIELDS["goal_id"], "is not a goal of this company")
 
 
+def _new_task(cursor: Cursor, new: records.NewTask) -> None:
+    snapshot = records.Snapshot(kind="task_lock", id=new.task.id, before=None, entity=new.task)
+    cursor.execute(*SHELVES[snapshot.kind].statement(snapshot))
+    _blockers(cursor, new.blockers)
+
+
+def _approval_used(cursor: Cursor, used: records.ApprovalUsed) -> None:
+    cursor.execute("SELECT 1 FROM approvals_used WHERE approval_id = ?", (used.approval_id,))
+    if cursor.fetchone():
+        raise Duplicate("This approval was used already")
+    cursor.execute(
+        "INSERT INTO approvals_used (approval_id, company_id) VALUES (?, ?)", (used.approval_id, used.company_id)
+    )
+
+
 def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
     cursor.execute("DELETE FROM agent_secrets WHERE agent_id = ?", (secrets.agent_id,))
     if secrets.sealed is not None:
@@ -204,7 +220,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("approvals", "events", "sessions"),
-        *("goals",),
+        *("goals", "approvals_used"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -228,6 +244,8 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.ReportingLine: _reporting_line,
     records.GoalParent: _goal_parent,
     records.GoalOfTask: _goal_of_task,
+    records.NewTask: _new_task,
+    records.ApprovalUsed: _approval_used,
     records.AgentSecrets: _agent_secrets,
     records.Answer: _answer,
     records.CompanyErased: _company_erased,

@@ -153,6 +153,16 @@ class Goals(Entities):
     owes = BooleanField()
 
 
+class ApprovalsUsed(Model):
+    """Approvals of calls that were made."""
+
+    approval_id = TextField(primary_key=True)
+    company_id = TextField()
+
+    class Meta:
+        table_name = "approvals_used"
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -191,6 +201,7 @@ ALL = (
     Costs,
     Approvals,
     Goals,
+    ApprovalsUsed,
     Events,
     Answers,
 )

@@ -73,6 +73,8 @@ TABLE = {
     "GET /api/laeufe/{id}": Expected(ALL),
     "GET /api/unternehmen/{id}/genehmigungen": Expected(PEOPLE),
     "POST /api/unternehmen/{id}/genehmigungen": Expected("member owner agent colleague", {"titel": "May I?"}),
+    "GET /api/experten/{id}/permissions": Expected(PEOPLE + " agent"),
+    "PUT /api/experten/{id}/permissions": Expected("owner", {"comment": "deny"}),
     "GET /api/unternehmen/{id}/ziele": Expected(ALL),
     "POST /api/unternehmen/{id}/ziele": Expected("member owner", {"titel": "Grow"}),
     "GET /api/ziele/{id}": Expected(ALL),

@@ -76,6 +76,9 @@ class FakeToolbox:
         self.approvals.append({"title": title, "description": description})
         return f"approval-{len(self.approvals)}"
 
+    async def permit(self, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        return None
+
     def open_callback(self) -> FakeCallback:
         self.callback = FakeCallback()
         self.callback_opened.set()
