@@ -109,11 +109,12 @@ class World:
             body = {"benutzerId": people[name].user["id"], "rolle": role}
             await owner.make(f"/api/unternehmen/{company['id']}/mitglieder", body)
         agent = await owner.agent(company, verbindungsTyp="scripted")
-        colleague = await owner.agent(company)
+        colleague = await owner.agent(company, isOrchestrator=True)
         ran = await owner.task(company, zugewiesenAn=agent["id"])
         task = await owner.task(company)
         skill = await owner.make(f"/api/experten/{agent['id']}/skills", {"name": "Reading"})
         approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+        goal = await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow"})
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -135,6 +136,7 @@ class World:
             "task": task["id"],
             "skill": skill["id"],
             "approval": approval["id"],
+            "goal": goal["id"],
             "run": runs[0]["id"],
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
@@ -186,6 +188,8 @@ async def test_all_those_who_may_can_use_a_route(name: str, admin: Api) -> None:
         ("unternehmen/{company}/aufgaben", "zugewiesenAn"),
         ("unternehmen/{company}/aufgaben", "parentId"),
         ("unternehmen/{company}/aufgaben", "blockedBy"),
+        ("unternehmen/{company}/aufgaben", "zielId"),
+        ("unternehmen/{company}/ziele", "eigentuemerExpertId"),
         ("unternehmen/{company}/experten", "reportsTo"),
         ("unternehmen/{company}/genehmigungen", "payload"),
         ("aufgaben/{task}/checkout", "expertId"),
@@ -196,11 +200,14 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
     ours, theirs = await owner.company(), await stranger.company()
     task, foreign_task = await owner.task(ours), await stranger.task(theirs)
     foreign_agent = await stranger.agent(theirs)
+    foreign_goal = await stranger.make(f"/api/unternehmen/{theirs['id']}/ziele", {"titel": "Theirs"})
     foreign = {
         "zugewiesenAn": foreign_agent["id"],
         "parentId": foreign_task["id"],
         "blockedBy": [foreign_task["id"]],
         "reportsTo": foreign_agent["id"],
+        "zielId": foreign_goal["id"],
+        "eigentuemerExpertId": foreign_agent["id"],
         "payload": {"aufgabeId": foreign_task["id"]},
         "expertId": foreign_agent["id"],
     }[field]
