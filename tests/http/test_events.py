@@ -250,6 +250,7 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     await owner.delete(f"/api/aufgaben/{waiting['id']}")
     approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "Buy a boat"})
     await owner.make(f"/api/genehmigungen/{approval['id']}/genehmigen")
+    await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow", "fortschritt": 100})
     await owner.delete(f"/api/experten/{agent['id']}")
 
 
