@@ -53,6 +53,7 @@ from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.memory import ChangeMemory, ForgetMemory, NoteRecall, Remember
 from opencognit.domain.message import decode
+from opencognit.domain.permission import SetPermissions, UseApproval
 from opencognit.domain.records import MICRO, CodingSessionKept
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack
@@ -87,6 +88,8 @@ AgentMessage = (
     | ChangeMemory
     | ForgetMemory
     | NoteRecall
+    | SetPermissions
+    | UseApproval
 )
 
 CANDIDATES = 5

@@ -30,7 +30,8 @@ from opencognit.domain.events import AgentDeleted, AgentStatusChanged
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import APPROVAL, TASK_LOCK
 from opencognit.domain.message import Success
-from opencognit.domain.records import AgentSecrets, Forgotten, ReportingLine, SessionsClosed
+from opencognit.domain.permission import Grant, Permission, SetPermissions, UseApproval, granted
+from opencognit.domain.records import AgentSecrets, ApprovalUsed, Forgotten, ReportingLine, SessionsClosed
 from opencognit.domain.run import RunSource
 from opencognit.domain.task import Unassign
 from opencognit.domain.wire_names import FIELDS
@@ -54,6 +55,7 @@ class AgentProfile(PersistentActor[Agent]):
         self._check_adapter(message.adapter, message.adapter_config)
         masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, before={}, sealed_before=None)
         fields = asdict(message) | {"adapter_config": masked}
+        fields["is_orchestrator"] = message.is_orchestrator or self._orchestrates(message.adapter)
         agent = Agent(id=self.id, company_id=company_id, **fields)
         agent = self._with_timer(agent)
         agent = await self.persist(
@@ -87,6 +89,8 @@ class AgentProfile(PersistentActor[Agent]):
             changes["adapter_config"] = masked
             parts.append(AgentSecrets(agent_id=self.id, company_id=before.company_id, sealed=sealed))
         agent = replace(before, **changes)
+        if self._orchestrates(agent.adapter):
+            agent = replace(agent, is_orchestrator=True)
         if {"heartbeat_on", "heartbeat_interval"} & changes.keys():
             agent = self._with_timer(agent)
         activity = self.entry(agent.company_id, "agent.updated", f"Changed {agent.name}")
@@ -181,6 +185,29 @@ class AgentProfile(PersistentActor[Agent]):
         self.tell_self(Wake(source=RunSource.MANUAL))
         return agent
 
+    # What it may do
+
+    async def set_permissions(self, message: SetPermissions) -> dict[Permission, Grant]:
+        """Choose what the agent may do with its tools."""
+        agent = replace(self._alive(), permissions=message.permissions)
+        grants = granted(agent.permissions, is_orchestrator=agent.is_orchestrator)
+        text = f"Changed what {agent.name} may do"
+        await self.persist(agent, self.entry(agent.company_id, "agent.permissions_changed", text), reply=grants)
+        return grants
+
+    async def use_approval(self, message: UseApproval) -> None:
+        """An approved call is being made.
+
+        Raises:
+            Duplicate: it was made already.
+        """
+        agent = self.existing()
+        text = f"{agent.name} does what the board has approved"
+        await self.append(
+            ApprovalUsed(approval_id=message.approval_id, company_id=agent.company_id),
+            self.entry(agent.company_id, "approval.used", text, approvalId=message.approval_id),
+        )
+
     # Below: what the handlers share
 
     def _alive(self) -> Agent:
@@ -221,6 +248,10 @@ class AgentProfile(PersistentActor[Agent]):
 
     def _check_adapter(self, name: str | None, config: Mapping[str, Any]) -> None:
         check_adapter(self.system, name, config)
+
+    def _orchestrates(self, adapter: str | None) -> bool:
+        provider = self.system.surroundings.providers.get(adapter or "")
+        return getattr(provider, "is_orchestrator", False)
 
     def _with_timer(self, agent: Agent) -> Agent:
         due = after(self.now(), agent.heartbeat_interval) if agent.heartbeat_on else None

@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from opencognit.actors.budget import is_used_up, zone
 from opencognit.actors.company_budget import CompanyBudget
-from opencognit.domain.agent import DeleteAgent
+from opencognit.actors.planning import planned
+from opencognit.domain.agent import DeleteAgent, Wake
 from opencognit.domain.budget import (
     PauseReason,
     ReserveBudget,
@@ -36,11 +37,14 @@ from opencognit.domain.company import (
     Company as State,
 )
 from opencognit.domain.errors import BudgetExhausted, Duplicate, InvalidStatus, NotFound, ValidationFailed
-from opencognit.domain.events import TasksUnblocked
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.events import TaskCreated, TasksUnblocked
+from opencognit.domain.goal import FollowTasks
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import Success
-from opencognit.domain.records import CompanyErased, Membership
-from opencognit.domain.task import TaskStatus, Unblock
+from opencognit.domain.plan import CreatePlan, Report
+from opencognit.domain.records import CompanyErased, GoalOfTask, Membership
+from opencognit.domain.run import RunSource
+from opencognit.domain.task import Task, TaskStatus, Unblock
 from opencognit.domain.wire_names import FIELDS
 
 CompanyMessage = (
@@ -54,6 +58,8 @@ CompanyMessage = (
     | SettleCost
     | SettleOrphans
     | RollMonth
+    | CreatePlan
+    | Report
 )
 
 
@@ -204,6 +210,33 @@ class Company(CompanyBudget):
         freed = [task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None]
         if freed:
             await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))
+
+    # The orchestrator
+
+    async def create_plan(self, message: CreatePlan) -> tuple[Task, ...]:
+        """Create all tasks of a plan in one commit, then wake those who can begin.
+
+        Raises:
+            ValidationFailed: it does not fit together, or names what is not of this company.
+            DependencyCycle: its tasks would wait for each other.
+        """
+        self.existing()
+        made = await planned(self.system, self.id, message, by=self.asked_by.caller.id, now=self.now())
+        tasks = tuple(new.task for new in made)
+        named = [GoalOfTask(goal_id=message.goal_id, company_id=self.id)] if message.goal_id else []
+        entry = self.entry(self.id, "ceo.planned", f"Planned {len(tasks)} tasks", taskIds=[task.id for task in tasks])
+        await self.append(*named, *made, *(TaskCreated.of(task) for task in tasks), entry, reply=tasks)
+        for task in tasks:
+            self.system.tell_watchers(TASK_LOCK.name, task.id, task)
+            if task.status is TaskStatus.TODO and task.assignee_id is not None:
+                self.system.tell(AGENT, task.assignee_id, Wake(source=RunSource.ASSIGNMENT), internal=True)
+        if message.goal_id is not None:
+            self.system.tell(GOAL, message.goal_id, FollowTasks(), internal=True)
+        return tasks
+
+    async def report(self, message: Report) -> None:
+        """Tell the board in the activity feed."""
+        await self.append(self.entry(self.id, "ceo.report", message.text, taskId=message.task_id))
 
     # Below: what the handlers share
 

@@ -7,21 +7,22 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from opencognit.actors.company_tools import CompanyTools
 from opencognit.actors.metered_call import Spending
 from opencognit.actors.output_stream import OutputStream
-from opencognit.actors.work_order import recall
+from opencognit.actors.ports import Outside
+from opencognit.actors.work_order import recall, workspace
 from opencognit.domain.approval import Approval, AskAgain, RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.chat import SendChat, TellBoard
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
 from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, MEETING, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING
 from opencognit.domain.meeting import CallMeeting
 from opencognit.domain.memory import Remember
 from opencognit.domain.message import made
 from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, TokenUsage
-from opencognit.domain.task import AddComment, CreateTask
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.providers.port import MeteredCall, Outcome
 
@@ -55,7 +56,7 @@ class Callback:
         return await self._answer
 
 
-class RunTools:
+class RunTools(CompanyTools):
     """The tools of one run; all it does is done as its agent.
 
     Attributes:
@@ -66,35 +67,15 @@ class RunTools:
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
+        super().__init__(system, cycle, run)
         self.usage = TokenUsage()
         self.cost_cents = Decimal(0)
         self.output = ""
-        self.asked: list[str] = []
         self.in_meeting = False
-        self._system = system
-        self._cycle = cycle
-        self._run = run
         self._spending = Spending(system, run, cycle.origin, count=self._booked)
         self._usual_cents: Decimal | None = None
         self._warned = False
         self._live = OutputStream(system, run)
-
-    async def comment(self, text: str) -> None:
-        """Write a comment on the task, as the agent."""
-        if self._run.task_id is None:
-            raise ValidationFailed("There is no task to comment on; your answer is what others read")
-        await self._system.ask(TASK_LOCK, self._run.task_id, AddComment(content=text), origin=self._cycle.origin)
-
-    async def create_subtask(self, *, title: str, description: str | None, assignee: str | None) -> str:
-        """Create a task, below this one if there is one, for that agent, if one is named; returns its id."""
-        create = CreateTask(
-            title=title,
-            description=description,
-            parent_id=self._run.task_id,
-            assignee_id=await self._colleague(assignee),
-        )
-        task = await self._system.create(TASK_LOCK, create, origin=self._cycle.origin)
-        return task.id
 
     async def send_message(self, *, to: str, text: str) -> None:
         """Write to the agent of that name or id, or to the board, as the agent."""
@@ -212,10 +193,34 @@ class RunTools:
             raise NotFound(f"There is no approval {approval_id!r}")
         return await self._system.ask(APPROVAL, approval_id, message, origin=self._cycle.origin)
 
-    async def _colleague(self, name_or_id: str | None) -> str | None:
-        if not name_or_id:
-            return None
-        for name, agent_id in await self._system.store.queries.agent_names(self._run.company_id):
-            if name_or_id in (agent_id, name) or name_or_id.casefold() == name.casefold():
-                return agent_id
-        raise ValidationFailed(f"There is no agent called {name_or_id!r} in this company")
+    # Outside
+
+    async def list_files(self, path: str) -> str:
+        """What lies in a folder of the workspace."""
+        return await self._outside.list_files(await self._workspace(), path)
+
+    async def read_file(self, path: str) -> str:
+        """A text file of the workspace."""
+        return await self._outside.read_file(await self._workspace(), path)
+
+    async def write_file(self, path: str, content: str) -> None:
+        """Write a text file in the workspace."""
+        await self._outside.write_file(await self._workspace(), path, content)
+
+    async def run_command(self, command: str) -> str:
+        """Run a command in the workspace; its output."""
+        return await self._outside.run_command(await self._workspace(), command)
+
+    async def fetch_url(self, url: str) -> str:
+        """The text at a URL."""
+        return await self._outside.fetch_url(url)
+
+    @property
+    def _outside(self) -> Outside:
+        return self._system.surroundings.outside
+
+    async def _workspace(self) -> str:
+        company = await self._system.state(COMPANY, self._run.company_id)
+        if company is None:
+            raise NotFound("The company is gone")
+        return str(workspace(self._system, company, self._run.agent_id))

@@ -22,9 +22,10 @@ from opencognit.domain.events import (
     TaskDeleted,
     TaskUpdated,
 )
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.goal import FollowTasks, ForgetGoal
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import Success
-from opencognit.domain.records import Blockers, Parent, Record, TalksForgotten
+from opencognit.domain.records import Blockers, GoalOfTask, Parent, Record, TalksForgotten
 from opencognit.domain.run import RunSource
 from opencognit.domain.task import (
     FINISHED,
@@ -73,7 +74,6 @@ class TaskDetails(PersistentActor[Task]):
         rules = Rules(self.system, company_id, self.id)
         await rules.check_assignee(message.assignee_id)
         await rules.check_parent(message.parent_id)
-        rules.check_goal(message.goal_id)
         open_ids = await rules.open_among(message.blocked_by)
         task = Task(
             id=self.id,
@@ -86,16 +86,20 @@ class TaskDetails(PersistentActor[Task]):
             created_by=self.asked_by.caller.id,
             parent_id=message.parent_id,
             project_id=message.project_id,
+            goal_id=message.goal_id,
             blocked_by=tuple(dict.fromkeys(message.blocked_by)),
             due_at=rules.due(message.due_at),
         )
         parts: list[Record] = []
         if task.blocked_by:
             parts.append(self._blockers(task, open_ids))
+        if task.goal_id is not None:
+            parts.append(GoalOfTask(goal_id=task.goal_id, company_id=company_id))
         activity = self.entry(company_id, "task.created", f"Created the task “{task.title}”")
         task = await self.persist(task, TaskCreated.of(task), activity, *parts)
         self._open = open_ids
         await self._recheck_blockers()
+        self._tell_goals(task)
         self._wake_assignee(RunSource.ASSIGNMENT)
         return task
 
@@ -125,6 +129,8 @@ class TaskDetails(PersistentActor[Task]):
         parts: list[Record] = [self._blockers(task, open_ids)] if message.blocked_by is not UNSET else []
         if task.parent_id is not None and task.parent_id != before.parent_id:
             parts.append(Parent(task_id=self.id))
+        if task.goal_id is not None and task.goal_id != before.goal_id:
+            parts.append(GoalOfTask(goal_id=task.goal_id, company_id=task.company_id))
         activity = self.entry(task.company_id, "task.updated", f"Changed the task “{task.title}”")
         task = await self._change(before, task, activity, *parts)
         self._open = open_ids
@@ -146,6 +152,7 @@ class TaskDetails(PersistentActor[Task]):
         )
         self.forget()
         self.system.tell(COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True)
+        self._tell_goals(task)
         return done
 
     async def add_comment(self, message: AddComment) -> Comment:
@@ -182,7 +189,18 @@ class TaskDetails(PersistentActor[Task]):
         self._wake_assignee(RunSource.AUTOMATION)
         return free
 
+    async def forget_goal(self, message: ForgetGoal) -> None:
+        """The goal that it names is gone."""
+        task = self.state
+        if task is not None and task.goal_id == message.goal_id:
+            await self._change(task, replace(task, goal_id=None))
+
     # Below: what the handlers share
+
+    def _tell_goals(self, *tasks: Task) -> None:
+        """Let the goals count that these states of the task name."""
+        for goal_id in {task.goal_id for task in tasks if task.goal_id is not None}:
+            self.system.tell(GOAL, goal_id, FollowTasks(), internal=True)
 
     async def _change(self, before: Task, task: Task, *parts: Any) -> Task:
         """Persist a change with the events that its new status calls for, and see to what follows from it."""
@@ -217,6 +235,8 @@ class TaskDetails(PersistentActor[Task]):
             )
         if task.locked_by is None:
             self.freed()
+        if (task.goal_id, task.status) != (before.goal_id, before.status):
+            self._tell_goals(before, task)
         return task
 
     async def _locked(self) -> TaskLocked:

@@ -23,6 +23,7 @@ from opencognit.domain.events import (
     RunFinished,
     TaskStarted,
 )
+from opencognit.domain.goal import ForgetGoal
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import APPROVAL, TASK_LOCK
 from opencognit.domain.records import Record
@@ -59,6 +60,7 @@ TaskLockMessage = (
     | Unassign
     | AddComment
     | TimerDue
+    | ForgetGoal
 )
 
 

@@ -61,12 +61,6 @@ class Rules:
             above = parent.parent_id if parent is not None else None
         raise ValidationFailed.of(FIELDS["parent_id"], f"lies more than {DEEPEST} tasks deep")
 
-    @staticmethod
-    def check_goal(goal_id: object) -> None:
-        """The goal must be one of this company, which has none yet."""
-        if isinstance(goal_id, str):
-            raise ValidationFailed.of(FIELDS["goal_id"], "is not a goal of this company")
-
     async def open_among(self, blocker_ids: tuple[str, ...]) -> frozenset[str]:
         """Those blockers that are not done.
 
@@ -158,11 +152,8 @@ class Rules:
             await self.check_assignee(message.assignee_id)
         if message.parent_id is not UNSET:
             await self.check_parent(message.parent_id)
-        self.check_goal(message.goal_id)
-        names = ("title", "description", "priority", "assignee_id", "parent_id", "project_id", "result")
+        names = ("title", "description", "priority", "assignee_id", "parent_id", "project_id", "goal_id", "result")
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
-        if message.goal_id is None:
-            changes["goal_id"] = None
         if message.due_at is not UNSET:
             changes["due_at"] = self.due(message.due_at)
         if message.blocked_by is not UNSET:

@@ -4,13 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opencognit.actors.planning import Workforce
 from opencognit.domain.agent import Agent
 from opencognit.domain.chat import ChatMessage
 from opencognit.domain.company import Company
 from opencognit.domain.errors import NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.goal import OPEN, Goal
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.memory import Memory, NoteRecall
 from opencognit.domain.message import decode
+from opencognit.domain.permission import PERMISSION_OF, Grant, granted
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment, Task
 from opencognit.providers.port import Conversation, Provider, WorkOrder
@@ -28,6 +31,10 @@ OPEN_TASKS = 20
 """How many of an agent's open tasks it is reminded of in a conversation."""
 MEMORIES = 10
 """How many of an agent's own notes, those nearest to the task."""
+
+
+GOALS = 20
+"""How many goals, and how many tasks below its own, it is told of."""
 
 
 async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provider]:
@@ -54,6 +61,9 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
         comments=tuple(f"{comment.author_name}: {comment.content}" for comment in comments),
         blocker_results=tuple(f"{blocker.title}: {blocker.result or ''}" for blocker in blockers),
         memories=memories,
+        goals=await _goals(system, task),
+        subtasks=await _subtasks(system, task),
+        colleagues=await _colleagues(system, agent) if agent.is_orchestrator else (),
     )
     return order, provider
 
@@ -106,8 +116,8 @@ async def _who(system: "ActorSystem", run: Run) -> tuple[Agent, Company, Provide
 async def _standing(system: "ActorSystem", run: Run, agent: Agent, company: Company) -> dict[str, Any]:
     """Those fields of an order that are the same for all that this agent does."""
     sealed = await system.store.queries.agent_secrets(agent.id)
-    workspace = Path(company.work_dir) if company.work_dir else system.limits.agents_folder / company.id / agent.id
-    await asyncio.to_thread(workspace.mkdir, parents=True, exist_ok=True)
+    folder = workspace(system, company, agent.id)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     return {
         "run_id": run.id,
         "company_id": company.id,
@@ -119,8 +129,11 @@ async def _standing(system: "ActorSystem", run: Run, agent: Agent, company: Comp
         "company_name": company.name,
         "company_goal": company.goal,
         "config": system.surroundings.secrets.join(agent.adapter_config, sealed),
-        "workspace": str(workspace),
+        "workspace": str(folder),
         "time_limit": system.limits.run_time_limit,
+        "tools": _tools(system, agent),
+        "is_orchestrator": agent.is_orchestrator,
+        "context_tokens": system.limits.context_tokens,
     }
 
 
@@ -132,3 +145,43 @@ async def recall(system: "ActorSystem", agent_id: str, text: str) -> tuple[str, 
         recall = NoteRecall(memory_ids=tuple(memory.id for memory in memories))
         system.tell(AGENT, agent_id, recall, internal=True)
     return tuple(memory.content for memory in memories)
+
+
+def workspace(system: "ActorSystem", company: Company, agent_id: str) -> Path:
+    """The folder that an agent works in: the company's, or one of its own."""
+    return Path(company.work_dir) if company.work_dir else system.limits.agents_folder / company.id / agent_id
+
+
+def _tools(system: "ActorSystem", agent: Agent) -> frozenset[str]:
+    """The tools that need a permission and have it, or may ask the board."""
+    grants = granted(agent.permissions, is_orchestrator=agent.is_orchestrator)
+    names = {tool for tool, permission in PERMISSION_OF.items() if grants[permission] is not Grant.DENY}
+    return frozenset(names if system.surroundings.outside.has_commands else names - {"run_command"})
+
+
+async def _goals(system: "ActorSystem", task: Task) -> tuple[str, ...]:
+    bodies = await system.store.queries.goal_bodies(task.company_id, tuple(sorted(OPEN)), GOALS)
+    goals = [decode(body, Goal) for body in bodies]
+    own = await system.state(GOAL, task.goal_id) if task.goal_id else None
+    described = [f"This task's goal: {_goal(own)}"] if own is not None else []
+    return (*described, *(_goal(goal) for goal in goals if own is None or goal.id != own.id))
+
+
+def _goal(goal: Goal) -> str:
+    text = f": {goal.description}" if goal.description else ""
+    return f"{goal.title} ({goal.status}, {goal.progress} %, {goal.id}){text}"
+
+
+async def _subtasks(system: "ActorSystem", task: Task) -> tuple[str, ...]:
+    below = [decode(body, Task) for body in await system.store.queries.task_lines(task.id, GOALS)]
+    return tuple(f"{one.title} ({one.status}, {one.id})" for one in below)
+
+
+async def _colleagues(system: "ActorSystem", agent: Agent) -> tuple[str, ...]:
+    workforce = await Workforce.of(system, agent.company_id)
+    return tuple(
+        f"{one.name}, {one.role}, {one.status}: {load} open tasks"
+        + (f"; knows {', '.join(skill.name for skill in one.skills)}" if one.skills else "")
+        for one, load in workforce.agents
+        if one.id != agent.id
+    )

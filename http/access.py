@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, Right, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING, TASK_LOCK, Kind
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, TASK_LOCK, Kind
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
@@ -32,6 +32,7 @@ _KINDS: Final[Mapping[Subject, Kind[Any]]] = {
     Subject.TASK: TASK_LOCK,
     Subject.APPROVAL: APPROVAL,
     Subject.MEETING: MEETING,
+    Subject.GOAL: GOAL,
 }
 
 

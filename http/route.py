@@ -31,6 +31,7 @@ class Subject(StrEnum):
     RUN = "run"
     APPROVAL = "approval"
     MEETING = "meeting"
+    GOAL = "goal"
 
 
 class Agents(StrEnum):

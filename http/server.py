@@ -31,8 +31,10 @@ from opencognit.http.routes import (
     approvals,
     chat,
     companies,
+    goals,
     meetings,
     memories,
+    permissions,
     runs,
     settings,
     system,
@@ -46,7 +48,10 @@ Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 """Answers a request that has this id."""
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route
-    for module in (tasks, agents, runs, approvals, memories, chat, meetings, companies, accounts, settings, system)
+    for module in (
+        *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, companies, accounts),
+        *(settings, system),
+    )
     for route in module.routes.table
 )
 """Every route there is, but `/ws`. The router tries those of one beginning in this order, so the busiest come first."""

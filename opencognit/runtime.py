@@ -29,6 +29,7 @@ from opencognit.actors.agent import Agent as AgentActor
 from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
 from opencognit.actors.event_hub import EventHub, Publish, Show, Subscription
+from opencognit.actors.goal import Goal as GoalActor
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.meeting import Meeting as MeetingActor
 from opencognit.actors.persistent_actor import PersistentActor
@@ -51,8 +52,9 @@ from opencognit.domain.errors import (
     StorageUnavailable,
 )
 from opencognit.domain.events import Published, RunOutput
+from opencognit.domain.goal import FollowTasks, ForgetGoal
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
@@ -62,10 +64,12 @@ from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
+from opencognit.providers.ceo import CeoProvider
 from opencognit.providers.coding_agents import coding_agents
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
 from opencognit.providers.openai_compatible import KINDS, OpenAiCompatibleProvider
+from opencognit.providers.outside import Outside
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.providers.table import providers_by_name
@@ -87,6 +91,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "approval": ApprovalActor,
     "settings": SettingsBook,
     "meeting": MeetingActor,
+    "goal": GoalActor,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -211,13 +216,15 @@ class Runtime:
 
     def _built_in_providers(self) -> Mapping[str, Provider]:
         wanted, prices = self.settings.agents, PriceList(stated=self.prices)
+        bash = BashProvider(
+            enabled=wanted.bash_enabled,
+            sandbox=wanted.bash_sandbox,
+            memory_mb=wanted.bash_memory_mb,
+            hidden=(self.data,),
+        )
+        self._outside = Outside(bash, allowed_addresses=frozenset(wanted.http_allowed_addresses))
         return providers_by_name(
-            BashProvider(
-                enabled=wanted.bash_enabled,
-                sandbox=wanted.bash_sandbox,
-                memory_mb=wanted.bash_memory_mb,
-                hidden=(self.data,),
-            ),
+            bash,
             HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
             ClaudeProvider(
                 key_for=self.key_for,
@@ -234,6 +241,7 @@ class Runtime:
                 extra_path=tuple(Path(folder) for folder in wanted.coding_agents_path),
             ),
             *self._openai_compatible_providers(prices),
+            CeoProvider(lambda: self.providers),
         )
 
     def _openai_compatible_providers(self, prices: PriceList) -> Sequence[Provider]:
@@ -259,6 +267,7 @@ class Runtime:
             directory=self.directory,
             providers=self.providers,
             secrets=self._secrets,
+            outside=self._outside,
             limits=self.settings.limits(agents_folder=self.data / "agents"),
             prices=self.prices,
             show=self._show,
@@ -289,6 +298,11 @@ class Runtime:
             self.system.wake(COMPANY, company_id)
         for meeting_id in await queries.running_meetings():
             self.system.wake(MEETING, meeting_id)
+        for kind, entity_id, goal_id in await queries.lost_goals():
+            named_by = GOAL if kind == GOAL.name else TASK_LOCK
+            self.system.tell(named_by, entity_id, ForgetGoal(goal_id=goal_id), internal=True)
+        for goal_id in await queries.goals_to_follow():
+            self.system.tell(GOAL, goal_id, FollowTasks(), internal=True)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
         for approval_id in await queries.approvals_due():

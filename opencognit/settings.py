@@ -1,6 +1,7 @@
 """Settings: the defaults, then a file, then the environment, then what the program says; later ones win."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -63,6 +64,7 @@ class Work(Section, frozen=True, kw_only=True):
     run_time_limit_seconds: Length
     runs_at_once: Count
     tasks_per_heartbeat: Count
+    context_tokens: Annotated[int, msgspec.Meta(ge=2000, le=10_000_000)]
     retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
     costly_run_factor: Count
     costly_run_floor_cents: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -88,11 +90,20 @@ class Agents(Section, frozen=True, kw_only=True):
     coding_agents_enabled: tuple[Literal["claude-code", "codex-cli", "gemini-cli"], ...]
     coding_agents_path: tuple[str, ...]
     coding_agents_memory_mb: Count
+    commands_to_approve: tuple[str, ...]
     http_allowed_addresses: tuple[str, ...]
     anthropic_base_url: str
     ollama_base_url: str
     custom_allowed_addresses: tuple[str, ...]
     memories_per_agent: Count
+
+    def __post_init__(self) -> None:
+        for pattern in self.commands_to_approve:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problem = f"{pattern!r} is not a regular expression: {error}"
+                raise ValueError(problem) from error
 
 
 class Approvals(Section, frozen=True, kw_only=True):
@@ -156,6 +167,8 @@ class Settings(Section, frozen=True, kw_only=True):
             run_time_limit=self.work.run_time_limit_seconds,
             runs_at_once=self.work.runs_at_once,
             tasks_per_heartbeat=self.work.tasks_per_heartbeat,
+            context_tokens=self.work.context_tokens,
+            commands_to_approve=self.agents.commands_to_approve,
             retry_delays=self.work.retry_delays_seconds,
             costly_run_factor=self.work.costly_run_factor,
             costly_run_floor_cents=self.work.costly_run_floor_cents,

@@ -4,12 +4,11 @@ from typing import Final
 
 import msgspec
 
-from opencognit.domain.agent import Agent
 from opencognit.domain.caller import Right
 from opencognit.domain.chat import ChatMessage, MarkRead, SendChat, TellBoard, UnreadCount, Words
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT
-from opencognit.domain.message import Id, decode, encode
+from opencognit.domain.message import Id, encode
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
@@ -103,8 +102,6 @@ async def unread(request: Request) -> Listing:
 
 
 async def _orchestrator(request: Request) -> str:
-    for body in await request.runtime.queries.orchestrators(request.id):
-        agent = decode(body, Agent)
-        if agent.is_orchestrator:
-            return agent.id
+    for agent_id in await request.runtime.queries.orchestrators(request.id):
+        return agent_id
     raise ValidationFailed.of(FIELDS["recipient_id"], "is required: the company has no orchestrator")

@@ -10,6 +10,7 @@ from opencognit.domain.budget import Cents, Ledger, SpendingLimit, SpendingLimit
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Id, Message, Name, Success, Text
+from opencognit.domain.permission import Grant, Permission
 from opencognit.domain.run import Run, RunSource
 from opencognit.domain.wire_names import FIELDS
 
@@ -87,6 +88,8 @@ class Agent(Ledger, frozen=True, kw_only=True):
     current_task_id: str | None = None
     last_error: str | None = None
     message_count: int = 0
+    permissions: dict[Permission, Grant] = {}
+    """What the board has chosen; all else goes with the role."""
 
 
 class CreateAgent(Message[Agent], frozen=True, kw_only=True):

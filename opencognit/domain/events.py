@@ -278,6 +278,14 @@ class MeetingUpdated(MeetingCreated, frozen=True, kw_only=True):
     type = "meeting_updated"
 
 
+class GoalAchieved(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
+    """A goal became achieved."""
+
+    type = "goal_achieved"
+    goal_id: str
+    goal_title: str
+
+
 class Activity(Event, frozen=True, kw_only=True):
     """An entry of the activity feed. `action` is a stable verb, `text` says the same to a person."""
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import Approval
 from opencognit.domain.company import Company
+from opencognit.domain.goal import Goal
 from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import Entity
 from opencognit.domain.setting import Settings
@@ -33,3 +34,4 @@ TASK_LOCK = Kind("task_lock", Task)
 APPROVAL = Kind("approval", Approval)
 SETTINGS = Kind("settings", Settings)
 MEETING = Kind("meeting", Meeting)
+GOAL = Kind("goal", Goal)

@@ -17,7 +17,7 @@ from opencognit.domain.instants import Instant
 from opencognit.domain.memory import Memory
 from opencognit.domain.message import Entity
 from opencognit.domain.run import Run, TokenUsage
-from opencognit.domain.task import Comment
+from opencognit.domain.task import Comment, Task
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +88,35 @@ class ReportingLine(msgspec.Struct, frozen=True, kw_only=True):
     """An agent has a (new) superior; refused if that would close a circle."""
 
     agent_id: str
+
+
+class GoalParent(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal has a (new) parent; refused if that is not a goal of the company, or would close a circle."""
+
+    goal_id: str
+    parent_id: str
+    company_id: str
+
+
+class GoalOfTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task names this goal; refused if that is not a goal of the company."""
+
+    goal_id: str
+    company_id: str
+
+
+class NewTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that is created together with others, with all that it waits for."""
+
+    task: Task
+    blockers: Blockers
+
+
+class ApprovalUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that an approval has allowed is made; refused if it was already."""
+
+    approval_id: str
+    company_id: str
 
 
 class AgentSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +237,10 @@ Record: TypeAlias = (
     | Blockers
     | Parent
     | ReportingLine
+    | GoalParent
+    | GoalOfTask
+    | NewTask
+    | ApprovalUsed
     | AgentSecrets
     | SettingSecret
     | CodingSessionKept

@@ -6,6 +6,7 @@ call.
 """
 
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,32 +15,16 @@ from msgspec import Meta
 
 from opencognit.domain.errors import DomainError, NotLockHolder, StaleToken
 from opencognit.domain.message import Name
-from opencognit.providers.port import Outcome, Toolbox
+from opencognit.domain.permission import PERMISSION_OF
+from opencognit.providers.agent_tool import AgentTool, ToolAnswer
+from opencognit.providers.company_tools import COMPANY_TOOLS
+from opencognit.providers.port import Outcome, Toolbox, WorkOrder
+from opencognit.providers.workspace_tools import WORKSPACE_TOOLS
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
-
-
-class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool call came to."""
-
-    text: str
-    """For the model."""
-    failed: bool = False
-    outcome: Outcome | None = None
-    """Set when the call ends the work."""
-
-
-class AgentTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The root of all tools."""
-
-    name: ClassVar[str]
-
-    async def call(self, toolbox: Toolbox) -> ToolAnswer:
-        """Do it."""
-        raise NotImplementedError
 
 
 class Comment(AgentTool, frozen=True, kw_only=True):
@@ -175,6 +160,8 @@ class Recall(AgentTool, frozen=True, kw_only=True):
 TOOLS: tuple[type[AgentTool], ...] = (
     *(Comment, CreateSubtask, AskForApproval, Finish),
     *(SendMessage, CallMeeting, Remember, Recall),
+    *COMPANY_TOOLS,
+    *WORKSPACE_TOOLS,
 )
 
 _BY_NAME = {tool.name: tool for tool in TOOLS}
@@ -183,14 +170,32 @@ _BY_NAME = {tool.name: tool for tool in TOOLS}
 @cache
 def input_schema(tool: type[AgentTool]) -> dict[str, Any]:
     """The JSON Schema of a tool's input."""
-    _, components = msgspec.json.schema_components([tool])
-    schema = dict(components[tool.__name__])
+    _, components = msgspec.json.schema_components([tool], ref_template="#/$defs/{name}")
+    schema = dict(components.pop(tool.__name__))
     del schema["title"]
-    return schema
+    whole: dict[str, Any] = _inlined(schema, components)
+    return whole
+
+
+def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:
+    """The schema with each reference replaced by what it stands for: not every API follows one."""
+    if isinstance(schema, list):
+        return [_inlined(part, components) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(components[schema["$ref"].rpartition("/")[2]], components)
+    return {name: _inlined(part, components) for name, part in schema.items()}
+
+
+def offered(order: WorkOrder) -> tuple[type[AgentTool], ...]:
+    """The tools that this run may be offered; calling another one is refused all the same."""
+    may = order.tools
+    return tuple(tool for tool in TOOLS if may is None or tool.name in may or tool.name not in PERMISSION_OF)
 
 
 async def call_tool(name: str, arguments: object, toolbox: Toolbox) -> ToolAnswer:
-    """Call a tool as a model asked for it.
+    """Call a tool as a model asked for it, if the agent may; else the board is asked, and the work waits for it.
 
     Raises:
         NotLockHolder: the run has lost its task.
@@ -200,7 +205,11 @@ async def call_tool(name: str, arguments: object, toolbox: Toolbox) -> ToolAnswe
     if tool is None:
         return ToolAnswer(text=f"There is no tool {name!r}.", failed=True)
     try:
-        return await msgspec.convert(arguments, tool).call(toolbox)
+        call = msgspec.convert(arguments, tool)
+        asked = await toolbox.permit(name, msgspec.to_builtins(call))
+        if asked is not None:
+            return ToolAnswer(text=asked, outcome=Outcome(status="blocked"))
+        return await call.call(toolbox)
     except msgspec.ValidationError as error:
         return ToolAnswer(text=f"The input is not valid: {error}", failed=True)
     except (NotLockHolder, StaleToken):

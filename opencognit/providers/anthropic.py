@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from opencognit.providers.agent_tools import AgentTool, ToolAnswer, input_schema
+from opencognit.providers.agent_tool import AgentTool, ToolAnswer
+from opencognit.providers.agent_tools import input_schema
 from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Payer
 from opencognit.providers.chat_model import Ask, KeyFor, Message, Reply, ToolCall, provider_key, usable_key
 from opencognit.providers.conversation import ModelConfig, ModelName, converse

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from opencognit.providers.agent_tools import AgentTool, ToolAnswer
+from opencognit.providers.agent_tool import AgentTool, ToolAnswer
 from opencognit.providers.port import MeteredCall, ProviderFailed
 
 Message = dict[str, Any]

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.errors import Forbidden, ValidationFailed
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.providers.exchange import AdapterConfig, OrderDocument, TimeLimit, read_config
@@ -67,6 +67,9 @@ class BashProvider:
         hidden: files and folders that the sandbox covers, above all the server's data.
         extra_path: folders in which programs are looked for first.
         kill_grace: seconds between SIGTERM and SIGKILL.
+
+    Attributes:
+        enabled: as given.
     """
 
     name = "bash"
@@ -83,7 +86,7 @@ class BashProvider:
         extra_path: tuple[Path, ...] = (),
         kill_grace: float = 2.0,
     ) -> None:
-        self._enabled = enabled
+        self.enabled = enabled
         self._sandbox = Sandbox(sandbox, memory_mb=memory_mb, hidden=hidden)
         self._output_limit = output_limit_bytes
         self._path = ":".join([*map(str, extra_path), SEARCH_PATH])
@@ -91,7 +94,7 @@ class BashProvider:
 
     def validate(self, config: Mapping[str, Any]) -> None:
         """Check a `verbindungsConfig` when it is saved. Raises `ValidationFailed`."""
-        if not self._enabled:
+        if not self.enabled:
             raise ValidationFailed.of(FIELDS["adapter"], _OFF)
         if self._sandbox.missing():
             raise ValidationFailed.of(FIELDS["adapter"], "this server demands bubblewrap and does not have it")
@@ -99,7 +102,7 @@ class BashProvider:
 
     async def work(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
         """Run the command. Raises `ProviderFailed` when it cannot be run at all."""
-        if not self._enabled:
+        if not self.enabled:
             raise ProviderFailed(_OFF.capitalize(), transient=False)
         config = read_config(order.config, BashConfig)
         argv = await self._sandbox.around(
@@ -117,6 +120,33 @@ class BashProvider:
             await group.end(grace=self._kill_grace)
         result = None if error else heard.stdout.text().strip()
         return Outcome(result=result, error=error, output=heard.all.text())
+
+    async def run(self, command: str, *, workspace: str, time_limit: float) -> str:
+        """Run one command there, without a network; its output and how it ended, for whoever asked.
+
+        Raises:
+            Forbidden: commands are switched off, or a sandbox is demanded and missing.
+            ValidationFailed: it cannot be started.
+        """
+        if not self.enabled:
+            raise Forbidden(_OFF.capitalize())
+        said = CutOutput(head=_RESULT_BYTES // 2, tail=_RESULT_BYTES // 2)
+        try:
+            argv = await self._sandbox.around(["bash", "-c", command], workspace=workspace, network=False)
+            environment = {"PATH": self._path, "HOME": workspace, "LANG": "C.UTF-8"}
+            group = await ProcessGroup.start(
+                argv, cwd=workspace, env=environment, stdin=b"", stdout=said.add, stderr=said.add
+            )
+        except (OSError, ProviderFailed) as error:
+            raise ValidationFailed.of("command", f"could not be started ({type(error).__name__})") from error
+        try:
+            async with asyncio.timeout(time_limit):
+                ending = _failure(await group.wait())
+        except TimeoutError:
+            ending = f"The command was ended after {time_limit:g} s"
+        finally:
+            await group.end(grace=self._kill_grace)
+        return "\n".join(part for part in (said.text().strip(), ending or "The command ended well") if part)
 
     async def close(self) -> None:
         """Nothing is held between runs."""

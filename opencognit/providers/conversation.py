@@ -10,7 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-from opencognit.providers.agent_tools import TOOLS, ToolAnswer, call_tool
+from opencognit.providers.agent_tool import ToolAnswer
+from opencognit.providers.agent_tools import call_tool, offered
 from opencognit.providers.chat_model import Ask, ChatModel, Message, Reply, ToolCall
 from opencognit.providers.exchange import AdapterConfig
 from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
@@ -61,6 +62,7 @@ class _Talk:
         self._chat = chat
         self._config = config
         self._time_limit = order.time_limit
+        self._tools = offered(order)
         self._system = standing_prompt(order)
         self._messages: list[Message] = [chat.said(task_prompt(order))]
         self._models = [config.model, *config.fallback_models]
@@ -93,7 +95,7 @@ class _Talk:
             max_tokens=self._config.max_tokens,
             system=self._system,
             messages=tuple(self._messages),
-            tools=TOOLS,
+            tools=self._tools,
             time_limit=self._time_limit,
             hear=self._show.text,
         )

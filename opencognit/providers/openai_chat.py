@@ -13,7 +13,8 @@ import msgspec
 
 from opencognit.domain.message import encode
 from opencognit.domain.run import TokenUsage
-from opencognit.providers.agent_tools import AgentTool, ToolAnswer, input_schema
+from opencognit.providers.agent_tool import AgentTool, ToolAnswer
+from opencognit.providers.agent_tools import input_schema
 from opencognit.providers.chat_model import Ask, Message, Reply, ToolCall, provider_key
 from opencognit.providers.openai_stream import ApiError, Assembly
 from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed

@@ -5,14 +5,15 @@ returns an `Outcome`. It knows nothing of locks, actors or the store. Cancelling
 that it started (a process group, a connection) before the coroutine ends.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from opencognit.domain.coding_session import CodingSession
+from opencognit.domain.plan import PlannedTask
 from opencognit.domain.run import TokenUsage
 
 T = TypeVar("T")
@@ -62,6 +63,17 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Set where there is no task but messages to answer."""
     memories: tuple[str, ...] = ()
     """Of what the agent has noted down, what is nearest to the task; nearest first."""
+    tools: frozenset[str] | None = None
+    """The names of the tools that it may be offered; None means all."""
+    is_orchestrator: bool = False
+    goals: tuple[str, ...] = ()
+    """What is to be reached, each as text; the task's own goal first."""
+    subtasks: tuple[str, ...] = ()
+    """The tasks below this one, each as `title (status, id)`."""
+    colleagues: tuple[str, ...] = ()
+    """For an orchestrator: who could do what, and how much each has to do."""
+    context_tokens: int = 100_000
+    """The most that standing prompt and task may take together, as far as that can be told from their length."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +181,49 @@ class Toolbox(Protocol):
     async def call_meeting(self, *, title: str, participants: tuple[str, ...], question: str) -> str:
         """Ask several agents, by name or id, a question that each answers for itself; returns the meeting's id."""
 
+    async def permit(self, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        """Whether the agent may make this call: None if so; words for the model if the board was asked instead.
+
+        Raises:
+            Forbidden: it may not.
+        """
+
+    async def read_task(self, task_id: str) -> str:
+        """A task of the company, as text."""
+
+    async def update_task(self, task_id: str, changes: Mapping[str, Any]) -> str:
+        """Change a task below this one, an orchestrator any of the company; returns its status."""
+
+    async def plan(self, tasks: Sequence[PlannedTask], goal: str | None) -> Mapping[str, str]:
+        """Create all these tasks or none; their ids by key. `assignee_id` may be a name."""
+
+    async def create_goal(self, *, title: str, description: str | None, parent: str | None) -> str:
+        """Set the company a goal; returns its id."""
+
+    async def update_goal(self, goal_id: str, changes: Mapping[str, Any]) -> str:
+        """Change a goal's progress or status; returns the status."""
+
+    async def hire(self, *, reason: str, fields: Mapping[str, Any]) -> str:
+        """Ask the board to hire an agent; returns the approval's id."""
+
+    async def report(self, text: str) -> None:
+        """Report to the board."""
+
+    async def list_files(self, path: str) -> str:
+        """What lies in a folder of the workspace."""
+
+    async def read_file(self, path: str) -> str:
+        """A text file of the workspace."""
+
+    async def write_file(self, path: str, content: str) -> None:
+        """Write a text file in the workspace."""
+
+    async def run_command(self, command: str) -> str:
+        """Run a command in the workspace; its output."""
+
+    async def fetch_url(self, url: str) -> str:
+        """The text at a URL."""
+
     def open_callback(self) -> "Callback":
         """A one-time address at which this run can be answered later."""
 
@@ -233,6 +288,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reasons: str
 
 
+@runtime_checkable
 class Reviewer(Protocol):
     """An adapter that can also judge what was handed in."""
 

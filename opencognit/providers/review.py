@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
-from opencognit.providers.agent_tools import AgentTool
+from opencognit.providers.agent_tool import AgentTool
 from opencognit.providers.chat_model import Ask, ChatModel, Reply
 from opencognit.providers.port import ProviderFailed, Toolbox, Verdict, WorkOrder
 from opencognit.providers.prompt import task_prompt
@@ -66,13 +66,13 @@ async def reviewed(order: WorkOrder, result: str, toolbox: Toolbox, *, chat: Cha
 
 def _verdict(reply: Reply) -> Verdict:
     if reply.stopped is not None:
-        raise ProviderFailed(f"There is no verdict: {reply.stopped}", transient=True)
+        raise ProviderFailed(f"There is no verdict: {reply.stopped}", transient=False)
     match reply.calls:
         case (call,) if call.name == VerdictTool.name and call.problem is None:
             try:
                 read = msgspec.convert(call.arguments, VerdictTool)
             except msgspec.ValidationError as error:
-                raise ProviderFailed(f"The verdict cannot be read: {error}", transient=True) from error
+                raise ProviderFailed(f"The verdict cannot be read: {error}", transient=False) from error
             return Verdict(accepted=read.accepted, reasons=read.reasons)
         case _:
-            raise ProviderFailed("The model gave no verdict that can be read", transient=True)
+            raise ProviderFailed("The model gave no verdict that can be read", transient=False)

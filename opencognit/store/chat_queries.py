@@ -8,7 +8,7 @@ import peewee
 from opencognit.domain.instants import Instant
 from opencognit.domain.wire_names import FIELDS
 from opencognit.store.reading import Page, Reading, on_reader
-from opencognit.store.tables import Agents, ChatMessages, Meetings
+from opencognit.store.tables import ChatMessages, Meetings
 
 MEETING_RUNS = peewee.Expression(Meetings.status, peewee.OP.EQ, peewee.SQL("'running'"))
 """Written out, so that SQLite uses the partial index."""
@@ -114,13 +114,6 @@ class ChatQueries(Reading):
             between = ((one == agent_id) & (two == other_id)) | ((one == other_id) & (two == agent_id))
         query = ChatMessages.select(ChatMessages.body).where(between, ChatMessages.meeting_id.is_null())
         return self._column(query.order_by(ChatMessages.seq.desc()).limit(limit))[::-1]
-
-    @on_reader
-    def orchestrators(self, company_id: str) -> list[bytes]:
-        """Agents of a company that may be its orchestrator, oldest first; whether they are, their bodies say."""
-        says_so = peewee.fn.instr(Agents.body.cast("TEXT"), '"isOrchestrator":true') > 0
-        query = Agents.select(Agents.body).where(Agents.company_id == company_id, Agents.status != "terminated")
-        return self._column(query.where(says_so).order_by(Agents.seq))
 
     @on_reader
     def meetings(

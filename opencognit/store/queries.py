@@ -17,6 +17,7 @@ from opencognit.store.approval_queries import ApprovalQueries
 from opencognit.store.budget_queries import BudgetQueries
 from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
+from opencognit.store.goal_queries import GoalQueries
 from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, on_reader
 from opencognit.store.settings_queries import SettingsQueries
@@ -60,7 +61,9 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries, ApprovalQueries, MemoryQueries):
+class Queries(
+    BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries, ApprovalQueries, MemoryQueries, GoalQueries
+):
     """The questions."""
 
     # Snapshots

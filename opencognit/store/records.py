@@ -6,13 +6,14 @@ from typing import Any, Final, Protocol
 from opencognit.domain import records
 from opencognit.domain.caller import Session
 from opencognit.domain.chat import ChatMessage
-from opencognit.domain.errors import DependencyCycle, IdempotencyConflict
+from opencognit.domain.errors import DependencyCycle, Duplicate, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.memory import Memory
 from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
 from opencognit.domain.wire_names import FIELDS
+from opencognit.store.snapshots import SHELVES
 
 
 class Cursor(Protocol):
@@ -147,6 +148,42 @@ def _reporting_line(cursor: Cursor, line: records.ReportingLine) -> None:
     )
     if cursor.fetchone():
         raise DependencyCycle("An agent cannot report to one that reports to it")
+
+
+def _goal_parent(cursor: Cursor, line: records.GoalParent) -> None:
+    cursor.execute("SELECT 1 FROM goals WHERE id = ? AND company_id = ?", (line.parent_id, line.company_id))
+    if not cursor.fetchone():
+        raise ValidationFailed.of(FIELDS["parent_id"], "is not a goal of this company")
+    cursor.execute(
+        "WITH RECURSIVE above (id) AS ("
+        " SELECT parent_id FROM goals WHERE id = ?1"
+        " UNION SELECT g.parent_id FROM goals g JOIN above ON g.id = above.id"
+        ") SELECT 1 FROM above WHERE id = ?1",
+        (line.goal_id,),
+    )
+    if cursor.fetchone():
+        raise DependencyCycle("A goal cannot lie below one that lies below it")
+
+
+def _goal_of_task(cursor: Cursor, named: records.GoalOfTask) -> None:
+    cursor.execute("SELECT 1 FROM goals WHERE id = ? AND company_id = ?", (named.goal_id, named.company_id))
+    if not cursor.fetchone():
+        raise ValidationFailed.of(FIELDS["goal_id"], "is not a goal of this company")
+
+
+def _new_task(cursor: Cursor, new: records.NewTask) -> None:
+    snapshot = records.Snapshot(kind="task_lock", id=new.task.id, before=None, entity=new.task)
+    cursor.execute(*SHELVES[snapshot.kind].statement(snapshot))
+    _blockers(cursor, new.blockers)
+
+
+def _approval_used(cursor: Cursor, used: records.ApprovalUsed) -> None:
+    cursor.execute("SELECT 1 FROM approvals_used WHERE approval_id = ?", (used.approval_id,))
+    if cursor.fetchone():
+        raise Duplicate("This approval was used already")
+    cursor.execute(
+        "INSERT INTO approvals_used (approval_id, company_id) VALUES (?, ?)", (used.approval_id, used.company_id)
+    )
 
 
 def _agent_secrets(cursor: Cursor, secrets: records.AgentSecrets) -> None:
@@ -290,8 +327,8 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("settings", "setting_secrets", "coding_sessions"),
-        *("approvals", "chat_messages", "talks", "meetings", "events", "sessions"),
-        *("approvals", "memories", "events", "sessions"),
+        *("approvals", "memories", "chat_messages", "talks", "meetings", "events", "sessions"),
+        *("goals", "approvals_used"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -314,6 +351,10 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.Blockers: _blockers,
     records.Parent: _parent,
     records.ReportingLine: _reporting_line,
+    records.GoalParent: _goal_parent,
+    records.GoalOfTask: _goal_of_task,
+    records.NewTask: _new_task,
+    records.ApprovalUsed: _approval_used,
     records.AgentSecrets: _agent_secrets,
     records.SettingSecret: _setting_secret,
     records.CodingSessionKept: _coding_session,

@@ -6,6 +6,7 @@ from typing import Any, Final
 from opencognit.domain.agent import Agent
 from opencognit.domain.approval import OPEN, Approval
 from opencognit.domain.company import Company
+from opencognit.domain.goal import Goal
 from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
@@ -114,6 +115,10 @@ def _company(company: Company) -> tuple[Any, ...]:
     return (company.month_ends_at,)
 
 
+def _goal(goal: Goal) -> tuple[Any, ...]:
+    return (goal.company_id, goal.status, goal.parent_id, goal.owed_task_id is not None)
+
+
 SHELVES: Final = {
     "company": Shelf("companies", ("month_ends_at",), _company),
     "agent": Shelf(
@@ -138,5 +143,6 @@ SHELVES: Final = {
     "settings": Shelf("settings", ("company_id",), _settings),
     "meeting": Shelf("meetings", ("company_id", "status"), _meeting),
     "approval": Shelf("approvals", ("company_id", "status", "requested_by", "expires_at", "follow_up"), _approval),
+    "goal": Shelf("goals", ("company_id", "status", "parent_id", "owes"), _goal),
 }
 """By the kind of actor."""

@@ -233,6 +233,25 @@ class Meetings(Entities):
     status = TextField()
 
 
+class Goals(Entities):
+    """What companies want to reach."""
+
+    company_id = TextField()
+    status = TextField()
+    parent_id = TextField(null=True)
+    owes = BooleanField()
+
+
+class ApprovalsUsed(Model):
+    """Approvals of calls that were made."""
+
+    approval_id = TextField(primary_key=True)
+    company_id = TextField()
+
+    class Meta:
+        table_name = "approvals_used"
+
+
 class Events(Row):
     """The event log, the activity feed included."""
 
@@ -277,6 +296,8 @@ ALL = (
     Talks,
     Meetings,
     Memories,
+    Goals,
+    ApprovalsUsed,
     Events,
     Answers,
 )

@@ -254,6 +254,7 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     body = {"titel": "Boats?", "veranstalterExpertId": speaker["id"], "teilnehmerIds": [speaker["id"]]}
     meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", body)
     await told(follower, "meeting_updated", meetingId=meeting["id"], status="completed")
+    await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow", "fortschritt": 100})
     await owner.delete(f"/api/experten/{agent['id']}")
 
 

@@ -78,6 +78,14 @@ TABLE = {
     "GET /api/laeufe/{id}": Expected(ALL),
     "GET /api/unternehmen/{id}/genehmigungen": Expected(PEOPLE),
     "POST /api/unternehmen/{id}/genehmigungen": Expected("member owner agent colleague", {"titel": "May I?"}),
+    "GET /api/experten/{id}/permissions": Expected(PEOPLE + " agent"),
+    "PUT /api/experten/{id}/permissions": Expected("owner", {"comment": "deny"}),
+    "GET /api/unternehmen/{id}/ziele": Expected(ALL),
+    "POST /api/unternehmen/{id}/ziele": Expected("member owner", {"titel": "Grow"}),
+    "GET /api/ziele/{id}": Expected(ALL),
+    "PATCH /api/ziele/{id}": Expected("member owner", {"titel": "Shrink"}),
+    "DELETE /api/ziele/{id}": Expected("member owner"),
+    "POST /api/ziele/{id}/planen": Expected("member owner"),
     "GET /api/genehmigungen/{id}": Expected(ALL),
     "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
@@ -142,6 +150,7 @@ class World:
         meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", called)
         returned = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
         await owner.make(f"/api/genehmigungen/{returned['id']}/ueberarbeiten")
+        goal = await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow"})
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -167,6 +176,7 @@ class World:
             "approval": approval["id"],
             "meeting": meeting["id"],
             "run": next(run["id"] for run in runs if run["aufgabeId"]),
+            "goal": goal["id"],
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
         }
@@ -225,6 +235,8 @@ async def test_all_those_who_may_can_use_a_route(name: str, admin: Api) -> None:
         ("unternehmen/{company}/aufgaben", "zugewiesenAn"),
         ("unternehmen/{company}/aufgaben", "parentId"),
         ("unternehmen/{company}/aufgaben", "blockedBy"),
+        ("unternehmen/{company}/aufgaben", "zielId"),
+        ("unternehmen/{company}/ziele", "eigentuemerExpertId"),
         ("unternehmen/{company}/experten", "reportsTo"),
         ("unternehmen/{company}/genehmigungen", "payload"),
         ("unternehmen/{company}/chat", "empfaengerId"),
@@ -238,11 +250,14 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
     ours, theirs = await owner.company(), await stranger.company()
     task, foreign_task = await owner.task(ours), await stranger.task(theirs)
     foreign_agent = await stranger.agent(theirs)
+    foreign_goal = await stranger.make(f"/api/unternehmen/{theirs['id']}/ziele", {"titel": "Theirs"})
     foreign = {
         "zugewiesenAn": foreign_agent["id"],
         "parentId": foreign_task["id"],
         "blockedBy": [foreign_task["id"]],
         "reportsTo": foreign_agent["id"],
+        "zielId": foreign_goal["id"],
+        "eigentuemerExpertId": foreign_agent["id"],
         "payload": {"aufgabeId": foreign_task["id"]},
         "expertId": foreign_agent["id"],
         "empfaengerId": foreign_agent["id"],

@@ -99,6 +99,9 @@ class FakeToolbox:
         self._refuse()
         return tuple(note for note in self.notes if words in note)
 
+    async def permit(self, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        return None
+
     def open_callback(self) -> FakeCallback:
         self.callback = FakeCallback()
         self.callback_opened.set()

@@ -153,6 +153,16 @@ CREATE TABLE meetings (
 CREATE INDEX meetings_company ON meetings (company_id, seq);
 CREATE INDEX meetings_running ON meetings (id) WHERE status = 'running';
 
+CREATE TABLE goals (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
+    company_id TEXT NOT NULL, status TEXT NOT NULL, parent_id TEXT, owes INTEGER NOT NULL
+);
+CREATE INDEX goals_company ON goals (company_id, status, seq);
+CREATE TABLE approvals_used (approval_id TEXT PRIMARY KEY, company_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX approvals_used_company ON approvals_used (company_id);
+CREATE INDEX goals_parent ON goals (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX tasks_goal ON tasks (goal_id, status) WHERE goal_id IS NOT NULL;
+
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     created_at TEXT NOT NULL
