@@ -21,6 +21,7 @@ from opencognit.domain.agent import (
     HeartbeatDue,
     HeartbeatEnded,
     LockLost,
+    NoteWaiting,
     PauseAgent,
     Recover,
     RemoveSkill,
@@ -57,6 +58,7 @@ AgentMessage = (
     | TakeTask
     | EndRun
     | LockLost
+    | NoteWaiting
     | BookCost
 )
 
@@ -123,6 +125,8 @@ class Agent(AgentProfile):
 
     async def heartbeat_ended(self, message: HeartbeatEnded) -> None:
         """Begin another one if the agent was woken meanwhile."""
+        if self.state is not None and message.not_before is not None:
+            self.remind("provider", message.not_before, Wake(source=RunSource.AUTOMATION))
         woken = self._woken or (RunSource.AUTOMATION if message.share_used else None)
         self._woken = None
         if self.state is None:
@@ -193,6 +197,18 @@ class Agent(AgentProfile):
             await self._unassign_all()
         else:
             await self._begin(RunSource.AUTOMATION)
+
+    async def note_waiting(self, message: NoteWaiting) -> None:
+        """Show that a run waits for its provider; when it goes on, it no longer does."""
+        body = await self.system.store.queries.run(message.run_id)
+        run = decode(body, Run) if body is not None else None
+        if run is None or run.ended_at is not None:
+            return
+        parts: list[Any] = [replace(run, waiting_until=message.until)]
+        if message.until is not None:
+            text = f"{self.existing().name} waits for its provider until {message.until}"
+            parts.append(self.entry(run.company_id, "provider.waiting", text, runId=run.id, until=message.until))
+        await self.append(*parts)
 
     async def book_cost(self, message: BookCost) -> State:
         """Book what a call has cost; the ledger counts whole micro-cents."""

@@ -9,6 +9,7 @@ from msgspec.structs import asdict, replace
 from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.actors.review import check_critic
 from opencognit.domain.agent import (
     AddSkill,
     Agent,
@@ -51,6 +52,7 @@ class AgentProfile(PersistentActor[Agent]):
         company_id = self.company_id()
         await self._check_superior(company_id, message.reports_to)
         self._check_adapter(message.adapter, message.adapter_config)
+        check_critic(self.system, message.critic)
         masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, before={}, sealed_before=None)
         fields = asdict(message) | {"adapter_config": masked}
         agent = Agent(id=self.id, company_id=company_id, **fields)
@@ -77,6 +79,7 @@ class AgentProfile(PersistentActor[Agent]):
         if "reports_to" in changes:
             await self._check_superior(before.company_id, changes["reports_to"])
             parts.append(ReportingLine(agent_id=self.id))
+        check_critic(self.system, message.critic)
         if "adapter" in changes or "adapter_config" in changes:
             sealed = await self.system.store.queries.agent_secrets(self.id)
             secrets = self.system.surroundings.secrets

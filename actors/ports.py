@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from opencognit.clock import Clock, IdSource
+from opencognit.clock import Clock, IdSource, Jitter, SystemJitter
 from opencognit.domain.directory import Directory
 from opencognit.domain.instants import Instant, Seconds
 from opencognit.domain.records import Unit
@@ -29,6 +29,8 @@ class Questions(Protocol):
     def bodies(self, kind: str, ids: Iterable[str]) -> Awaitable[list[bytes]]: ...
     def comments(self, task_id: str, limit: int, offset: int) -> Awaitable[Any]: ...
     def run(self, run_id: str) -> Awaitable[bytes | None]: ...
+    def staff(self, company_id: str) -> Awaitable[list[bytes]]: ...
+    def attempts_at(self, task_id: str, agent_id: str, limit: int) -> Awaitable[list[bytes]]: ...
 
 
 class Store(Protocol):
@@ -63,6 +65,14 @@ class Limits:
     runs_at_once: int = 20
     tasks_per_heartbeat: int = 10
     retry_delays: tuple[Seconds, ...] = (300, 900, 2700)
+    provider_tries: int = 6
+    provider_backoff: Seconds = 1
+    provider_patience: Seconds = 900
+    provider_calls_at_once: int = 50
+    provider_calls_per_minute: int = 1000
+    provider_failures_to_open: int = 5
+    provider_pause: Seconds = 30
+    critic: str = "auto"
     ask_deadline: Seconds = 10
     passivate_after: Seconds = 300
     agents_folder: Path = field(default_factory=lambda: Path("agents"))
@@ -81,3 +91,4 @@ class Surroundings:
     providers: Mapping[str, Provider]
     secrets: SecretKeeper
     limits: Limits
+    jitter: Jitter = field(default_factory=SystemJitter)

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from opencognit.actors.provider_turns import ProviderTurns
 from opencognit.domain.agent import BookCost
 from opencognit.domain.approval import RequestApproval
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
 from opencognit.domain.run import Run, TokenUsage
-from opencognit.domain.task import AddComment, CreateTask
+from opencognit.domain.task import AddComment, CreateTask, NoteReview
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed
+from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Verdict
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -45,6 +46,7 @@ class RunTools:
         usage, cost_cents: what was booked so far.
         output: what the adapter has reported so far.
         asked: the approvals that the run has asked for.
+        turns: its way to providers.
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
@@ -52,6 +54,7 @@ class RunTools:
         self.cost_cents = Decimal(0)
         self.output = ""
         self.asked: list[str] = []
+        self.turns = ProviderTurns(system, run)
         self._system = system
         self._cycle = cycle
         self._run = run
@@ -86,7 +89,13 @@ class RunTools:
         return Callback(url, token, answer)
 
     async def metered(self, call: MeteredCall[T]) -> T:
-        """Make a call that costs money, and return its reply; what it used and cost is booked by then."""
+        """Make a call that costs money, and return its reply; what it used and cost is booked by then.
+
+        It is made in its turn, and again while it fails for a passing reason (see `provider_turns.py`).
+        """
+        return await self.turns.make(call, self._attempt)
+
+    async def _attempt(self, call: MeteredCall[T]) -> T:
         try:
             reply, used = await call.make()
         except ProviderFailed as error:
@@ -114,6 +123,11 @@ class RunTools:
         )
         self.usage += outcome.usage
         self.cost_cents += outcome.cost_cents
+
+    async def note_review(self, verdict: Verdict) -> str:
+        """Show a critic's verdict on the task; returns what is told there."""
+        note = NoteReview(run_id=self._run.id, accepted=verdict.accepted, reasons=verdict.reasons)
+        return await self._system.ask(TASK_LOCK, self._run.task_id, note)
 
     def progress(self, text: str) -> None:
         """Output as it comes."""

@@ -16,6 +16,7 @@ from opencognit.actors.live_runs import LiveRuns
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import Look, PersistentActor
 from opencognit.actors.ports import Surroundings
+from opencognit.actors.provider_gate import ProviderGate, ProviderGates
 from opencognit.actors.run_slots import RunSlots
 from opencognit.domain.errors import DeadlineExceeded, Draining, MailboxFull
 from opencognit.domain.instants import after
@@ -61,6 +62,8 @@ class ActorSystem:
         self.limits = surroundings.limits
         self.runs = LiveRuns()
         self.slots = RunSlots(self.limits.runs_at_once)
+        self.jitter = surroundings.jitter
+        self.gates = ProviderGates(lambda key: ProviderGate.spawn(self, key))
         self.generation = 0
         self.restarts = 0
         self._live: dict[Address, PersistentActor[Any]] = {}
@@ -262,6 +265,7 @@ class ActorSystem:
         for task in list(self._kept):
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
+        self.gates.close()
 
 
 def _wake(sleeper: "asyncio.Future[None]") -> None:

@@ -7,11 +7,14 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.actors.review import check_critic
 from opencognit.actors.task_rules import Rules
 from opencognit.domain.agent import LockLost, Wake
 from opencognit.domain.company import ResolveBlocker
+from opencognit.domain.critic import Critic
 from opencognit.domain.errors import (
     Duplicate,
+    Forbidden,
     StaleToken,
     TaskLocked,
 )
@@ -29,8 +32,10 @@ from opencognit.domain.task import (
     FINISHED,
     AddComment,
     Comment,
+    CreateEscalation,
     CreateTask,
     DeleteTask,
+    FollowEscalation,
     Task,
     TaskStatus,
     TimerDue,
@@ -64,6 +69,7 @@ class TaskDetails(PersistentActor[Task]):
 
         Raises:
             ValidationFailed: it refers to something that is not in this company.
+            Forbidden: an agent chooses its critic.
         """
         if self.state is not None:
             raise Duplicate
@@ -72,6 +78,7 @@ class TaskDetails(PersistentActor[Task]):
         await rules.check_assignee(message.assignee_id)
         await rules.check_parent(message.parent_id)
         rules.check_goal(message.goal_id)
+        self._check_critic(message.critic)
         open_ids = await rules.open_among(message.blocked_by)
         task = Task(
             id=self.id,
@@ -86,6 +93,8 @@ class TaskDetails(PersistentActor[Task]):
             project_id=message.project_id,
             blocked_by=tuple(dict.fromkeys(message.blocked_by)),
             due_at=rules.due(message.due_at),
+            critic=message.critic,
+            escalates=message.escalates if isinstance(message, CreateEscalation) else None,
         )
         parts: list[Record] = []
         if task.blocked_by:
@@ -110,6 +119,7 @@ class TaskDetails(PersistentActor[Task]):
         before = self.existing()
         if message.lock_token is not UNSET and message.lock_token != before.lock_token:
             raise StaleToken(details={"executionToken": before.lock_token})
+        self._check_critic(message.critic)
         rules = Rules(self.system, before.company_id, self.id)
         task = await rules.changed(before, message)
         open_ids = self._open
@@ -144,6 +154,7 @@ class TaskDetails(PersistentActor[Task]):
         )
         self.forget()
         self.system.tell(COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True)
+        self._tell_escalated(task)
         return done
 
     async def add_comment(self, message: AddComment) -> Comment:
@@ -208,6 +219,7 @@ class TaskDetails(PersistentActor[Task]):
                 ResolveBlocker(task_id=task.id, outcome=task.status),
                 internal=True,
             )
+            self._tell_escalated(task)
         if task.locked_by is None:
             self.freed()
         return task
@@ -227,6 +239,17 @@ class TaskDetails(PersistentActor[Task]):
                 "runAlive": run_alive if ours else None,
             },
         )
+
+    def _check_critic(self, critic: object) -> None:
+        if self.is_by_agent() and isinstance(critic, Critic):
+            # It would choose who judges it, and with a command what runs on this server.
+            raise Forbidden("Agents do not choose critics")
+        check_critic(self.system, critic)
+
+    def _tell_escalated(self, task: Task) -> None:
+        """The task that this one was to help on may go on."""
+        if task.escalates is not None:
+            self.system.tell(TASK_LOCK, task.escalates, FollowEscalation(), internal=True)
 
     def _blockers(self, task: Task, open_ids: frozenset[str]) -> Blockers:
         return Blockers(task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids)

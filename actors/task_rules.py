@@ -159,7 +159,7 @@ class Rules:
         if message.parent_id is not UNSET:
             await self.check_parent(message.parent_id)
         self.check_goal(message.goal_id)
-        names = ("title", "description", "priority", "assignee_id", "parent_id", "project_id", "result")
+        names = ("title", "description", "priority", "assignee_id", "parent_id", "project_id", "result", "critic")
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
         if message.goal_id is None:
             changes["goal_id"] = None

@@ -34,7 +34,7 @@ from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
-from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
+from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, SystemJitter
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
@@ -52,7 +52,7 @@ from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
-from opencognit.domain.task import FINISHED, CreateTask, Task
+from opencognit.domain.task import FINISHED, CreateTask, FollowEscalation, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
@@ -103,6 +103,7 @@ class Runtime:
         settings: all settings; the defaults and the environment if None.
         clock: where the time comes from; the machine's by default.
         ids: where ids and secrets come from.
+        jitter: where chance comes from; the machine's by default.
         providers: adapters by `verbindungsTyp`, beside or instead of the built-in ones.
 
     Attributes:
@@ -122,6 +123,7 @@ class Runtime:
         settings: Settings | None = None,
         clock: Clock | None = None,
         ids: IdSource | None = None,
+        jitter: Jitter | None = None,
         providers: Mapping[str, Provider] | None = None,
     ) -> None:
         self.settings = settings or Settings.load()
@@ -129,6 +131,7 @@ class Runtime:
         self.draining = False
         self.clock: Clock
         self.ids: IdSource = ids or SystemIds()
+        self.jitter: Jitter = jitter or SystemJitter()
         self.passwords: Passwords
         self.tokens: Tokens
         self.box: SecretBox
@@ -221,6 +224,7 @@ class Runtime:
             providers=self.providers,
             secrets=AgentSecretKeeper(self.box),
             limits=self.settings.limits(agents_folder=self.data / "agents"),
+            jitter=self.jitter,
         )
         return ActorSystem(surroundings, ACTORS)
 
@@ -237,6 +241,8 @@ class Runtime:
         queries = self.store.queries
         for task_id in await queries.tasks_with_timer():
             self.system.wake(TASK_LOCK, task_id)
+        for task_id in await queries.escalated_tasks():
+            self.system.tell(TASK_LOCK, task_id, FollowEscalation(), internal=True)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
         for agent_id in await queries.agents_to_wake():

@@ -64,6 +64,14 @@ class Work(Section, frozen=True, kw_only=True):
     runs_at_once: Count
     tasks_per_heartbeat: Count
     retry_delays_seconds: Annotated[tuple[Pause, ...], msgspec.Meta(min_length=1)]
+    provider_tries: Count
+    provider_backoff_seconds: Length
+    provider_patience_seconds: Pause
+    provider_calls_at_once: Count
+    provider_calls_per_minute: Count
+    provider_failures_to_open: Count
+    provider_pause_seconds: Length
+    critic: Literal["auto", "off"]
 
 
 class Actors(Section, frozen=True, kw_only=True):
@@ -139,6 +147,14 @@ class Settings(Section, frozen=True, kw_only=True):
             runs_at_once=self.work.runs_at_once,
             tasks_per_heartbeat=self.work.tasks_per_heartbeat,
             retry_delays=self.work.retry_delays_seconds,
+            provider_tries=self.work.provider_tries,
+            provider_backoff=self.work.provider_backoff_seconds,
+            provider_patience=self.work.provider_patience_seconds,
+            provider_calls_at_once=self.work.provider_calls_at_once,
+            provider_calls_per_minute=self.work.provider_calls_per_minute,
+            provider_failures_to_open=self.work.provider_failures_to_open,
+            provider_pause=self.work.provider_pause_seconds,
+            critic=self.work.critic,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
             agents_folder=agents_folder,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from opencognit.domain.company import Cents
+from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
@@ -87,6 +88,8 @@ class Agent(Entity, frozen=True, kw_only=True):
     system_prompt: str | None = None
     current_task_id: str | None = None
     last_error: str | None = None
+    critic: Critic | None = None
+    """None: as the server's settings say."""
     message_count: int = 0
 
 
@@ -107,6 +110,7 @@ class CreateAgent(Message[Agent], frozen=True, kw_only=True):
     heartbeat_interval: Interval = 300
     is_orchestrator: bool = False
     system_prompt: Text | None = None
+    critic: Critic | None = None
 
 
 class UpdateAgent(Message[Agent], frozen=True, kw_only=True):
@@ -126,6 +130,7 @@ class UpdateAgent(Message[Agent], frozen=True, kw_only=True):
     heartbeat_interval: Interval | UnsetType = UNSET
     is_orchestrator: bool | UnsetType = UNSET
     system_prompt: Text | None | UnsetType = UNSET
+    critic: Critic | None | UnsetType = UNSET
 
 
 class PauseAgent(Message[Agent], frozen=True, kw_only=True):
@@ -170,6 +175,8 @@ class HeartbeatEnded(Message[None], frozen=True, kw_only=True):
 
     share_used: bool = False
     """Whether it stopped because its share was used, with the inbox perhaps not empty."""
+    not_before: Instant | None = None
+    """When to look at the inbox again, if it stopped because its provider is away."""
 
 
 class TakeTask(Message["Run | None"], frozen=True, kw_only=True):
@@ -190,6 +197,13 @@ class LockLost(Message[None], frozen=True, kw_only=True):
     """Internal: a task's lock was taken from this run (forced release, expired lease, deleted task)."""
 
     run_id: str
+
+
+class NoteWaiting(Message[None], frozen=True, kw_only=True):
+    """Internal: a run waits for its provider, or (None) waits no longer."""
+
+    run_id: str
+    until: Instant | None
 
 
 class BookCost(Message[Agent], frozen=True, kw_only=True):

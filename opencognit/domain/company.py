@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from opencognit.domain.caller import CompanyRole, Member
+from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
 
 Cents = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -75,6 +76,14 @@ class RemoveMember(Message[Success], frozen=True, kw_only=True):
     """Put a member out. The last owner stays."""
 
     user_id: str
+
+
+class NoteProvider(Message[None], frozen=True, kw_only=True):
+    """Internal: a provider that this company's agents wait for has failed too often in a row, or is back."""
+
+    provider: str
+    circuit_open: bool
+    until: Instant | None = None
 
 
 class ResolveBlocker(Message[None], frozen=True, kw_only=True):

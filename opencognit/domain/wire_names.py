@@ -59,6 +59,12 @@ FIELDS = {
     "completed_at": "abgeschlossenAm",
     "cancelled_at": "abgebrochenAm",
     "ended_at": "beendetAm",
+    "waiting_until": "wartetBis",
+    "escalation": "eskalation",
+    "escalates": "eskaliertAufgabeId",
+    "escalation_task_id": "eskalationsAufgabeId",
+    "reason": "grund",
+    "made": "erstellt",
     "author_type": "autorTyp",
     "author_agent_id": "autorExpertId",
     "author_name": "autorName",
@@ -136,6 +142,9 @@ ADAPTER_FIELDS = {
     "cache_write_tokens": "cacheWriteTokens",
 }
 """Fields of an adapter's configuration, of the order it sends out and of the answer it gets."""
+
+CRITICS = {"model": "modell", "off": "aus"}
+"""Kinds of critics that are not English."""
 
 ROLES = {"owner": "eigentuemer", "member": "mitglied", "observer": "beobachter", "admin": "admin"}
 """Roles of people, in a company and on the server."""

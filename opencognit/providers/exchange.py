@@ -79,6 +79,8 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     agent: _AgentPart
     company: _CompanyPart
     callback: CallbackPart | None = None
+    result: str | None = None
+    """What a critic's command is to judge."""
 
     @classmethod
     def of(cls, order: WorkOrder, *, callback: CallbackPart | None = None) -> "OrderDocument":
@@ -99,6 +101,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
             ),
             company=_CompanyPart(id=order.company_id, name=order.company_name, goal=order.company_goal),
             callback=callback,
+            result=order.result,
         )
 
 

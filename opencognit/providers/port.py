@@ -8,7 +8,7 @@ that it started (a process group, a connection) before the coroutine ends.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -43,6 +43,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's own folder; it exists."""
     time_limit: float
     """Seconds; the caller cuts the run at this limit."""
+    result: str | None = None
+    """The result that a critic's command shall judge; None for work."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,3 +176,18 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give back what it holds (connections)."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a critic says of a result."""
+
+    accepted: bool
+    reasons: str
+
+
+@runtime_checkable
+class Reviewer(Protocol):
+    """An adapter that can look at a result before its task is done."""
+
+    async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
+        """Accept the result or say why not; `model` names another model than the usual one for reviews."""

@@ -13,6 +13,7 @@ from opencognit.domain.caller import CompanyRole, Session
 from opencognit.domain.events import Activity, Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
+from opencognit.store.healing_queries import HealingQueries
 from opencognit.store.reading import Page, Reading, on_reader
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
@@ -54,7 +55,7 @@ class Counts(msgspec.Struct, frozen=True):
     runs: int
 
 
-class Queries(Reading):
+class Queries(HealingQueries, Reading):
     """The questions."""
 
     # Snapshots
