@@ -19,6 +19,7 @@ from opencognit.actors.work_order import work_order
 from opencognit.domain.agent import Agent, EndRun, HeartbeatEnded, TakeTask
 from opencognit.domain.caller import Caller, CallerKind
 from opencognit.domain.errors import DomainError, Unavailable
+from opencognit.domain.instants import Instant
 from opencognit.domain.kinds import AGENT, TASK_LOCK, Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
