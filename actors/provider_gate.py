@@ -18,9 +18,9 @@ from opencognit.actors.asyncio_actor import AsyncioActor, Later
 from opencognit.actors.mailbox import Envelope
 from opencognit.clock import Timer
 from opencognit.domain.company import NoteProvider
-from opencognit.domain.errors import MailboxFull
-from opencognit.domain.instants import Instant, Seconds, after
+from opencognit.domain.instants import Instant, Seconds, after, between
 from opencognit.domain.kinds import COMPANY
+from opencognit.providers.port import ProviderFailed
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -30,12 +30,15 @@ LINE: Final = 1000
 
 MINUTE: Final = 60.0
 
+AWAY: Final = "The provider is away for longer than this run can wait"
 
-class Enter(msgspec.Struct, frozen=True):
-    """Stand in line; answered when it is this call's turn."""
+
+class Enter(msgspec.Struct, frozen=True, kw_only=True):
+    """Stand in line; answered when it is this call's turn, or with `ProviderFailed` when that comes too late."""
 
     turn: str
     company_id: str
+    patient_until: Instant
 
 
 class Leave(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +83,7 @@ class ProviderGate(AsyncioActor):
         self._system = system
         self._limits = system.limits
         self._key = key
-        self._line: dict[str, tuple[str, Future[None]]] = {}
+        self._line: dict[str, tuple[Enter, Future[None]]] = {}
         self._inside: dict[str, str] = {}
         self._recent: deque[Instant] = deque(maxlen=self._limits.provider_calls_per_minute)
         self._failures = 0
@@ -116,14 +119,17 @@ class ProviderGate(AsyncioActor):
         """Let in whoever may enter after what has happened."""
         match message:
             case Enter():
+                entered: Future[None] = self._loop.create_future()
                 if len(self._line) >= LINE:
-                    raise MailboxFull("Too many calls wait for this provider")
-                turn: Future[None] = self._loop.create_future()
-                self._line[message.turn] = (message.company_id, turn)
-                self._let_in()
-                return Later(turn)
+                    entered.set_exception(ProviderFailed("Too many calls wait for this provider", transient=True))
+                else:
+                    self._line[message.turn] = (message, entered)
+                    self._refuse_the_impatient()
+                    self._let_in()
+                return Later(entered)
             case Leave():
                 self._left(message)
+                self._refuse_the_impatient()
                 self._let_in()
             case Look():
                 self._let_in()
@@ -135,12 +141,12 @@ class ProviderGate(AsyncioActor):
             self._timer.cancel()
         self._end()
 
-    def _left(self, message: Leave) -> None:
-        self._line.pop(message.turn, None)
-        company_id = self._inside.pop(message.turn, None)
-        if company_id is None or message.answered is None:
+    def _left(self, left: Leave) -> None:
+        self._line.pop(left.turn, None)
+        company_id = self._inside.pop(left.turn, None)
+        if company_id is None or left.answered is None:
             return
-        if message.answered:
+        if left.answered:
             self._failures = 0
             if self._is_open:
                 self._is_open = False
@@ -149,7 +155,7 @@ class ProviderGate(AsyncioActor):
             return
         self._failures += 1
         opens = self._failures >= self._limits.provider_failures_to_open
-        pause = message.retry_after
+        pause = left.retry_after
         if pause is None and opens:
             pause = self._limits.provider_pause
         if pause is not None:
@@ -157,14 +163,27 @@ class ProviderGate(AsyncioActor):
             self._held_until = max(until, self._held_until or until)
         if opens and not self._is_open:
             self._is_open = True
-            self._told = {company_id, *(waiting for waiting, _ in self._line.values()), *self._inside.values()}
+            waiting = (message.company_id for message, _ in self._line.values())
+            self._told = {company_id, *waiting, *self._inside.values()}
             self._note(self._told)
+
+    def _refuse_the_impatient(self) -> None:
+        """Those who cannot wait for as long as all are held are told at once when to come again."""
+        now, held_until = self._system.clock.now(), self._held_until
+        if held_until is None or held_until <= now:
+            return
+        for turn, (message, entered) in list(self._line.items()):
+            if message.patient_until < held_until:
+                del self._line[turn]
+                if not entered.done():
+                    away = between(now, held_until)
+                    entered.set_exception(ProviderFailed(AWAY, transient=True, retry_after=away))
 
     def _let_in(self) -> None:
         while self._line and self._may_enter():
-            turn, (company_id, entered) = next(iter(self._line.items()))
+            turn, (message, entered) = next(iter(self._line.items()))
             del self._line[turn]
-            self._inside[turn] = company_id
+            self._inside[turn] = message.company_id
             self._recent.append(self._system.clock.now())
             if not entered.done():
                 entered.set_result(None)

@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from opencognit.actors.provider_gate import Enter, Leave, ProviderGate
+from opencognit.actors.provider_gate import AWAY, Enter, Leave, ProviderGate
 from opencognit.domain.agent import NoteWaiting
-from opencognit.domain.errors import MailboxFull
 from opencognit.domain.instants import Instant, Seconds, after, between
 from opencognit.domain.kinds import AGENT
 from opencognit.domain.run import Run
@@ -24,6 +23,9 @@ T = TypeVar("T")
 
 NOTICED: Final = 3.0
 """Seconds of waiting after which people are told."""
+
+SHORTEST: Final = 1.0
+"""Seconds that even a run without any patience left gives the gate to answer."""
 
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between two tries, where the provider names no time."""
@@ -88,20 +90,16 @@ class ProviderTurns:
             gate.tell(left)
 
     async def _enter(self, gate: ProviderGate, turn: str) -> None:
-        held_until = gate.gate_state.held_until
-        if held_until is not None and held_until > after(self._system.clock.now(), self._patience):
-            raise self._away(gate, "The provider asks to wait")
-        try:
-            await self._wait(gate.ask_turn(Enter(turn, self._run.company_id)), gate)
-        except MailboxFull as error:
-            raise ProviderFailed(error.message, transient=True) from error
+        patient_until = after(self._system.clock.now(), self._patience)
+        enter = Enter(turn=turn, company_id=self._run.company_id, patient_until=patient_until)
+        await self._wait(gate.ask_turn(enter), gate)
 
     async def _wait(self, coming: "asyncio.Future[None]", gate: ProviderGate) -> None:
         """Wait for what is coming; raises `ProviderFailed` when the run's patience is over."""
         began = self._system.clock.now()
         try:
             with self._standing_still():
-                if not await self._comes(coming, min(NOTICED, self._patience)):
+                if not await self._comes(coming, max(min(NOTICED, self._patience), SHORTEST)):
                     await self._wait_visibly(coming, gate, began)
             await coming
         finally:
@@ -114,7 +112,7 @@ class ProviderTurns:
         with self._system.slots.given_up():
             came = await self._comes(coming, between(self._system.clock.now(), end))
         if not came:
-            raise self._away(gate, "The provider could not be reached for a while")
+            raise self._away(gate, AWAY)
         self._note(None)
 
     async def _comes(self, coming: "asyncio.Future[None]", seconds: Seconds) -> bool:
