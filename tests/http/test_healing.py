@@ -253,17 +253,18 @@ async def test_a_provider_that_limits_twenty_agents_for_49_minutes_costs_no_atte
         return "42"
 
     worker.script = calling(answer)
+    other = await owner.company()
     agents = [await owner.agent(company, verbindungsTyp="scripted") for _ in range(20)]
     tasks = [await owner.task(company, zugewiesenAn=agent["id"]) for agent in agents]
     most = 0
     while clock.now() < back:
-        await ten_seconds_later(owner, company, clock)
+        await ten_seconds_later(owner, other, clock)
         now = await tasks_of(owner, company)
         most = max(most, *(task["versuche"] for task in now))
         assert {task["status"] for task in now} <= {"todo", "in_progress"}
     left = {task["id"] for task in tasks}
     for _ in range(400):
-        await ten_seconds_later(owner, company, clock)
+        await ten_seconds_later(owner, other, clock)
         left &= {task["id"] for task in await tasks_of(owner, company) if task["status"] != "done"}
         if not left:
             break
