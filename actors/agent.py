@@ -247,7 +247,7 @@ class Agent(AgentProfile):
         for body in await self.system.store.queries.unfinished_runs(self.id):
             run = decode(body, Run)
             await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
-            ended = replace(run, status=RunStatus.FAILED, error=why, ended_at=self.now())
+            ended = replace(run, status=RunStatus.FAILED, error=why, ended_at=self.now(), waiting_until=None)
             await self.append(ended, RunFinished.of(ended))
         agent = self.existing()
         if agent.current_task_id is not None or agent.status is AgentStatus.RUNNING:

@@ -8,7 +8,7 @@ from opencognit.domain.approval import ApprovalStatus, Decide, RequestApproval
 from opencognit.domain.errors import AlreadyDecided, DomainError, Duplicate, ValidationFailed
 from opencognit.domain.events import ApprovalNeeded, ApprovalUpdated
 from opencognit.domain.kinds import APPROVAL, TASK_LOCK
-from opencognit.domain.task import AddComment, TaskStatus, UpdateTask
+from opencognit.domain.task import AddComment, UpdateTask
 from opencognit.domain.wire_names import FIELDS
 
 ApprovalMessage = RequestApproval | Decide
@@ -85,8 +85,10 @@ class Approval(PersistentActor[State]):
                 origin=origin,
             )
             task = await self.system.state(TASK_LOCK, task_id)
-            if task is not None and task.status is TaskStatus.BLOCKED:
-                await self.system.ask(TASK_LOCK, task_id, UpdateTask(status=TaskStatus.TODO), origin=origin)
+            approved = approval.status is ApprovalStatus.APPROVED
+            status = task.answered(self.id, approved=approved) if task is not None else None
+            if status is not None:
+                await self.system.ask(TASK_LOCK, task_id, UpdateTask(status=status), origin=origin)
         except DomainError as error:
             # The decision stands; the task may have been deleted, or wait for something else besides.
             await self.append(

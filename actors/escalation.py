@@ -150,7 +150,7 @@ class TaskEscalation(TaskDetails):
 
     async def _look_after(self, task: Task, escalation: Escalation) -> None:
         asked = await self.system.state(TASK_LOCK, escalation.id)
-        if asked is not None and asked.status not in FINISHED:
+        if asked is not None and asked.status not in FINISHED and asked.assignee_id is not None:
             return
         if asked is not None and asked.status is TaskStatus.DONE:
             free = replace(task, escalation=None)

@@ -272,6 +272,7 @@ class TaskLock(TaskEscalation):
             freed = freed.moved_to(TaskStatus.TODO, now=self.now())
         activity = self.entry(task.company_id, "task.unassigned", f"The task “{task.title}” has no assignee any more")
         await self._change(task, freed, activity)
+        self._tell_escalated(task)
 
     async def timer_due(self, _message: TimerDue) -> None:
         """A lease has run out, or it is time for the next attempt."""

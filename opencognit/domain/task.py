@@ -167,6 +167,15 @@ class Task(Entity, frozen=True, kw_only=True):
             lock_token=self.lock_token + (0 if renewal else 1),
         )
 
+    def answered(self, approval_id: str, *, approved: bool) -> TaskStatus | None:
+        """What the task becomes with the board's answer; None where it stays as it is.
+
+        A result that no critic could look at is done with a yes; all else goes on, whatever the answer was.
+        """
+        if self.status is TaskStatus.IN_REVIEW and self.escalation is not None and self.escalation.id == approval_id:
+            return TaskStatus.DONE if approved else TaskStatus.TODO
+        return TaskStatus.TODO if self.status is TaskStatus.BLOCKED else None
+
     def unlocked(self) -> "Task":
         """The task without its lock; the token stays, so that the next grant's is higher."""
         return replace(self, lock_run_id=None, locked_by=None, locked_at=None, lock_expires_at=None)

@@ -147,6 +147,19 @@ async def test_a_critic_that_fails_for_good_passes_nothing_a_person_looks(
     assert (await task_of(owner, task))["status"] == "in_review"
 
 
+@pytest.mark.parametrize(("decision", "status"), [("genehmigen", "done"), ("ablehnen", "todo")])
+async def test_the_persons_answer_decides_on_a_result_that_no_critic_could_look_at(
+    decision: str, status: str, owner: Api, company: Json, agent: Json, *, follower: Follower, worker: ScriptedReviewer
+) -> None:
+    says(worker, ZeroDivisionError())
+    task = await worked(owner, company, agent, follower)
+    await follower.until("approval_needed")
+    [asked] = await approvals_of(owner, company)
+    await owner.make(f"/api/experten/{agent['id']}/pausieren")
+    await owner.make(f"/api/genehmigungen/{asked['id']}/{decision}")
+    assert (await task_of(owner, task))["status"] == status
+
+
 class TestAway:
     @pytest.fixture
     async def clock(self) -> ManualClock:

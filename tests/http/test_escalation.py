@@ -192,14 +192,17 @@ async def test_an_escalation_that_fails_itself_goes_to_the_board_and_never_in_a_
     assert asked["payload"]["aufgabeId"] == help_wanted["id"]
 
 
-@pytest.mark.parametrize("end", ["cancelled", "deleted"])
+@pytest.mark.parametrize("end", ["cancelled", "deleted", "the orchestrator leaves"])
 async def test_when_the_escalation_is_given_up_the_board_is_asked(
     end: str, owner: Api, company: Json, agent: Json, chief: Json, *, clock: ManualClock, follower: Follower
 ) -> None:
     task = await owner.task(company, zugewiesenAn=agent["id"])
     told = await escalated(owner, task, clock=clock, follower=follower)
     path = f"/api/aufgaben/{told['eskalationsAufgabeId']}"
-    await (owner.delete(path) if end == "deleted" else owner.patch(path, {"status": "cancelled"}))
+    if end == "cancelled":
+        await owner.patch(path, {"status": "cancelled"})
+    else:
+        await owner.delete(path if end == "deleted" else f"/api/experten/{chief['id']}")
     await follower.until("approval_needed")
     [asked] = await approvals_of(owner, company)
     assert asked["payload"]["aufgabeId"] == task["id"]
