@@ -62,6 +62,9 @@ AgentMessage = (
     | BookCost
 )
 
+SHOWN = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEFERRED})
+"""Ends of a run that the agent shows as its last error."""
+
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
 
@@ -179,7 +182,7 @@ class Agent(AgentProfile):
             # An end that is recorded stays: the task may have taken the result, and only its answer was lost.
             run, parts = (run, [run, RunFinished.of(run)]) if recorded.ended_at is None else (recorded, [])
         status = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
-        last_error = run.error if run.status in (RunStatus.FAILED, RunStatus.TIMED_OUT) else None
+        last_error = run.error if run.status in SHOWN else None
         return await self._become(status, *parts, current_task_id=None, last_error=last_error)
 
     async def lock_lost(self, message: LockLost) -> None:
