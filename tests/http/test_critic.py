@@ -300,7 +300,10 @@ async def test_a_bad_critic_is_refused(critic: Any, owner: Api, company: Json, a
 @pytest.mark.parametrize("critic", [OFF, {"typ": "bash", "befehl": "touch /tmp/mine"}])
 async def test_an_agent_does_not_choose_who_judges_it(critic: Json, owner: Api, company: Json, agent: Json) -> None:
     itself = await owner.agent_api(agent)
-    answer = await itself.post(f"/api/unternehmen/{company['id']}/aufgaben", {"titel": "T", "critic": critic})
+    parent = await owner.task(company)
+    subtask = {"titel": "T", "parentId": parent["id"]}
+    await itself.make(f"/api/unternehmen/{company['id']}/aufgaben", subtask)
+    answer = await itself.post(f"/api/unternehmen/{company['id']}/aufgaben", {**subtask, "critic": critic})
     assert_error(answer, 403, "FORBIDDEN")
 
 
