@@ -4,7 +4,7 @@ A rejection goes back to the agent in the same run, with its reasons; when it ha
 asked. A critic that fails passes nothing: the work waits for its provider, or for a person.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from msgspec.structs import replace
@@ -91,10 +91,12 @@ async def accepted_work(system: "ActorSystem", order: WorkOrder, provider: Provi
 
 async def _critic(system: "ActorSystem", order: WorkOrder, provider: Provider) -> ModelCritic | CommandCritic | None:
     """Who is to look at this order's result: the task says, else the agent, else the server."""
+    if not order.task_id:
+        return None
     task = await system.state(TASK_LOCK, order.task_id)
     agent = await system.state(AGENT, order.agent_id)
     chosen: Critic | None = (task.critic if task else None) or (agent.critic if agent else None)
-    if chosen is None and system.limits.critic == "auto" and isinstance(provider, Reviewer):
+    if chosen is None and system.limits.critic == "auto" and hasattr(provider, "review"):
         chosen = ModelCritic()
     return None if isinstance(chosen, NoCritic) else chosen
 
@@ -132,9 +134,9 @@ async def _verdict(
 async def _ask_model(
     critic: ModelCritic, order: WorkOrder, *, provider: Provider, result: str, tools: "RunTools"
 ) -> Verdict:
-    if not isinstance(provider, Reviewer):
+    if not hasattr(provider, "review"):
         raise ProviderFailed(f"The adapter {provider.name} cannot look at results", transient=False)
-    return await provider.review(order, result, tools, critic.model)
+    return await cast("Reviewer", provider).review(order, result, tools, critic.model)
 
 
 async def _run_command(

@@ -8,7 +8,7 @@ that it started (a process group, a connection) before the coroutine ends.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -179,15 +179,24 @@ class Provider(Protocol):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a critic says of a result."""
+    """What a review came to."""
 
     accepted: bool
     reasons: str
 
 
-@runtime_checkable
 class Reviewer(Protocol):
-    """An adapter that can look at a result before its task is done."""
+    """An adapter that can also judge what was handed in."""
 
     async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
-        """Accept the result or say why not; `model` names another model than the usual one for reviews."""
+        """Say whether a result does what its task asks for.
+
+        Args:
+            order: the task; its `config` is one of this adapter's.
+            result: what was handed in.
+            toolbox: makes the one metered call.
+            model: who judges; the configured or a lighter model of this adapter's if None.
+
+        Raises:
+            ProviderFailed: there is no verdict, or none that can be read.
+        """
