@@ -25,6 +25,7 @@ from opencognit.domain.agent import (
     HeartbeatDue,
     HeartbeatEnded,
     LockLost,
+    NoteWaiting,
     PauseAgent,
     Recover,
     RemoveSkill,
@@ -90,7 +91,11 @@ AgentMessage = (
     | NoteRecall
     | SetPermissions
     | UseApproval
+    | NoteWaiting
 )
+
+SHOWN = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEFERRED})
+"""Ends of a run that the agent shows as its last error."""
 
 CANDIDATES = 5
 """Tasks that a heartbeat tries to take before it gives up: others may be quicker with some."""
@@ -156,6 +161,8 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
 
     async def heartbeat_ended(self, message: HeartbeatEnded) -> None:
         """Begin another one if the agent was woken meanwhile."""
+        if self.state is not None and message.not_before is not None:
+            self.remind("provider", message.not_before, Wake(source=RunSource.AUTOMATION))
         woken = self._woken or (RunSource.AUTOMATION if message.share_used else None)
         self._woken = None
         if self.state is None:
@@ -210,7 +217,7 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
             # An end that is recorded stays: the task may have taken the result, and only its answer was lost.
             run, parts = (run, [run, RunFinished.of(run)]) if recorded.ended_at is None else (recorded, [])
         status = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
-        last_error = run.error if run.status in (RunStatus.FAILED, RunStatus.TIMED_OUT) else None
+        last_error = run.error if run.status in SHOWN else None
         if agent.paused_by is PauseReason.BUDGET:
             last_error = agent.last_error
         return await self._become(status, *parts, current_task_id=None, last_error=last_error)
@@ -232,6 +239,18 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
         else:
             await self._begin(RunSource.AUTOMATION)
 
+    async def note_waiting(self, message: NoteWaiting) -> None:
+        """Show that a run waits for its provider; when it goes on, it no longer does."""
+        body = await self.system.store.queries.run(message.run_id)
+        run = decode(body, Run) if body is not None else None
+        if run is None or run.ended_at is not None:
+            return
+        parts: list[Any] = [replace(run, waiting_until=message.until)]
+        if message.until is not None:
+            text = f"{self.existing().name} waits for its provider until {message.until}"
+            parts.append(self.entry(run.company_id, "provider.waiting", text, runId=run.id, until=message.until))
+        await self.append(*parts)
+
     async def keep_coding_session(self, message: KeepCodingSession) -> None:
         """Remember in which session of its command line the agent works on a task."""
         kept = CodingSessionKept(
@@ -252,7 +271,9 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
             if run.task_id is not None:
                 await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
             cost = Decimal(await self.system.store.queries.cost_of_run(run.id)) / MICRO
-            ended = replace(run, status=RunStatus.FAILED, error=why, cost_cents=cost, ended_at=self.now())
+            ended = replace(
+                run, status=RunStatus.FAILED, error=why, cost_cents=cost, ended_at=self.now(), waiting_until=None
+            )
             await self.append(ended, RunFinished.of(ended))
         agent = self.existing()
         if agent.current_task_id is not None or agent.status is AgentStatus.RUNNING:

@@ -8,6 +8,7 @@ from msgspec.structs import asdict, replace
 
 from opencognit.actors.agent_rules import check_adapter, check_agent_of
 from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.actors.review import check_critic
 from opencognit.domain.agent import (
     AddSkill,
     Agent,
@@ -53,6 +54,7 @@ class AgentProfile(PersistentActor[Agent]):
         company_id = self.company_id()
         await self._check_superior(company_id, message.reports_to)
         self._check_adapter(message.adapter, message.adapter_config)
+        check_critic(self.system, message.critic)
         masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, before={}, sealed_before=None)
         fields = asdict(message) | {"adapter_config": masked}
         fields["is_orchestrator"] = message.is_orchestrator or self._orchestrates(message.adapter)
@@ -80,6 +82,7 @@ class AgentProfile(PersistentActor[Agent]):
         if "reports_to" in changes:
             await self._check_superior(before.company_id, changes["reports_to"])
             parts.append(ReportingLine(agent_id=self.id))
+        check_critic(self.system, message.critic)
         if "adapter" in changes or "adapter_config" in changes:
             sealed = await self.system.store.queries.agent_secrets(self.id)
             secrets = self.system.surroundings.secrets

@@ -46,7 +46,7 @@ from opencognit.domain.instants import Instant, after
 from opencognit.domain.kinds import AGENT, APPROVAL, TASK_LOCK
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import RunSource
-from opencognit.domain.task import AddComment, TaskStatus, UpdateTask
+from opencognit.domain.task import AddComment, UpdateTask
 from opencognit.domain.wire_names import FIELDS
 
 ApprovalMessage = RequestApproval | Decide | AskAgain | Withdraw | AskerGone | ExpiryDue | FollowUp
@@ -247,10 +247,11 @@ class Approval(PersistentActor[State]):
             # Said before the process died.
             origin = replace(origin, answer=None)
         task = await self.system.state(TASK_LOCK, task_id)
-        if task is None or task.status is not TaskStatus.BLOCKED:
+        status = task.answered(self.id, approved=approval.status is ApprovalStatus.APPROVED) if task else None
+        if status is None:
             return
         try:
-            resume = UpdateTask(status=TaskStatus.TODO)
+            resume = UpdateTask(status=status)
             await self.system.ask(TASK_LOCK, task_id, resume, origin=once(origin, approval, "resume"))
         except IdempotencyConflict:
             # Freed before the process died, and blocked by something else since.

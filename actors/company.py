@@ -29,6 +29,7 @@ from opencognit.domain.company import (
     CompanyStatus,
     CreateCompany,
     DeleteCompany,
+    NoteProvider,
     RemoveMember,
     ResolveBlocker,
     UpdateCompany,
@@ -60,6 +61,7 @@ CompanyMessage = (
     | RollMonth
     | CreatePlan
     | Report
+    | NoteProvider
 )
 
 
@@ -210,6 +212,18 @@ class Company(CompanyBudget):
         freed = [task_id for task_id in waiting if await self.system.ask(TASK_LOCK, task_id, unblock) is not None]
         if freed:
             await self.append(TasksUnblocked(company_id=self.id, task_ids=tuple(freed)))
+
+    async def note_provider(self, message: NoteProvider) -> None:
+        """Show that agents wait because a provider fails, or that it is back."""
+        if self.state is None:
+            return
+        verb = "provider.circuit_opened" if message.circuit_open else "provider.circuit_closed"
+        text = (
+            f"{message.provider} fails again and again; its calls wait"
+            if message.circuit_open
+            else (f"{message.provider} answers again")
+        )
+        await self.append(self.entry(self.id, verb, text, provider=message.provider, until=message.until))
 
     # The orchestrator
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from opencognit.clock import Clock, IdSource
+from opencognit.clock import Clock, IdSource, Jitter, SystemJitter
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.directory import Directory
 from opencognit.domain.events import RunOutput
@@ -65,6 +65,8 @@ class Questions(Protocol):
         self, company_id: str, agent_id: str, task_id: str, call: str
     ) -> Awaitable[tuple[str, str, str | None] | None]: ...
     def orchestrators(self, company_id: str) -> Awaitable[list[str]]: ...
+    def staff(self, company_id: str) -> Awaitable[list[bytes]]: ...
+    def attempts_at(self, task_id: str, agent_id: str, limit: int) -> Awaitable[list[bytes]]: ...
 
 
 class Store(Protocol):
@@ -118,6 +120,14 @@ class Limits:
     talk_turns: int = 8
     talk_retry_delays: tuple[Seconds, ...] = (5, 30)
     meeting_time_limit: Seconds = 3600
+    provider_tries: int = 6
+    provider_backoff: Seconds = 1
+    provider_patience: Seconds = 900
+    provider_calls_at_once: int = 50
+    provider_calls_per_minute: int = 1000
+    provider_failures_to_open: int = 5
+    provider_pause: Seconds = 30
+    critic: str = "auto"
     ask_deadline: Seconds = 10
     passivate_after: Seconds = 300
     agents_folder: Path = field(default_factory=lambda: Path("agents"))
@@ -144,3 +154,4 @@ class Surroundings:
     prices: StatedPrices = field(default_factory=StatedPrices)
     show: Callable[[RunOutput], None] = lambda _output: None
     """Shows what a run says to those who follow its company."""
+    jitter: Jitter = field(default_factory=SystemJitter)

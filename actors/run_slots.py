@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class RunSlots:
@@ -25,6 +25,19 @@ class RunSlots:
         finally:
             self._leave()
 
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Let someone else have the place while the block runs, because its holder only waits.
+
+        It goes on at once afterwards, without standing in line with its work half done: then there may be more than
+        there are places for a while, and nobody new is let in until there are not.
+        """
+        self._leave()
+        try:
+            yield
+        finally:
+            self._free -= 1
+
     def waiting(self) -> int:
         """How many wait for a place."""
         return sum(len(queue) for queue in self._queues.values())
@@ -43,6 +56,9 @@ class RunSlots:
             raise
 
     def _leave(self) -> None:
+        if self._free < 0:
+            self._free += 1
+            return
         while self._queues:
             company_id = next(iter(self._queues))
             queue = self._queues.pop(company_id)

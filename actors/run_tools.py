@@ -11,20 +11,22 @@ from opencognit.actors.company_tools import CompanyTools
 from opencognit.actors.metered_call import Spending
 from opencognit.actors.output_stream import OutputStream
 from opencognit.actors.ports import Outside
+from opencognit.actors.provider_turns import ProviderTurns
 from opencognit.actors.work_order import recall, workspace
 from opencognit.domain.approval import Approval, AskAgain, RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.chat import SendChat, TellBoard
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
 from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING, TASK_LOCK
 from opencognit.domain.meeting import CallMeeting
 from opencognit.domain.memory import Remember
 from opencognit.domain.message import made
 from opencognit.domain.records import MICRO
 from opencognit.domain.run import Run, TokenUsage
+from opencognit.domain.task import NoteReview
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.providers.port import MeteredCall, Outcome
+from opencognit.providers.port import MeteredCall, Outcome, Verdict
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -64,6 +66,7 @@ class RunTools(CompanyTools):
         output: what the adapter has reported so far.
         asked: the approvals that the run has asked for.
         in_meeting: whether the run answers a meeting, in which no other can be called.
+        turns: its way to providers.
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
@@ -76,6 +79,7 @@ class RunTools(CompanyTools):
         self._usual_cents: Decimal | None = None
         self._warned = False
         self._live = OutputStream(system, run)
+        self.turns = ProviderTurns(system, run)
 
     async def send_message(self, *, to: str, text: str) -> None:
         """Write to the agent of that name or id, or to the board, as the agent."""
@@ -128,7 +132,13 @@ class RunTools(CompanyTools):
         return Callback(url, token, answer)
 
     async def metered(self, call: MeteredCall[T]) -> T:
-        """Make a call that costs money when the budgets cover it, and return its reply; it is booked by then."""
+        """Make a call that costs money when the budgets cover it, and return its reply; it is booked by then.
+
+        It is made in its turn, and again while it fails for a passing reason (see `provider_turns.py`).
+        """
+        return await self.turns.make(call, self._attempt)
+
+    async def _attempt(self, call: MeteredCall[T]) -> T:
         reply = await self._spending.metered(call)
         await self._watch_cost()
         return reply
@@ -173,6 +183,11 @@ class RunTools(CompanyTools):
             return
         message = KeepCodingSession(task_id=self._run.task_id, session=session)
         await self._system.ask(AGENT, self._run.agent_id, message, origin=self._cycle.origin)
+
+    async def note_review(self, verdict: Verdict) -> str:
+        """Show a critic's verdict on the task; returns what is told there."""
+        note = NoteReview(run_id=self._run.id, accepted=verdict.accepted, reasons=verdict.reasons)
+        return await self._system.ask(TASK_LOCK, self._run.locked_task_id, note)
 
     def progress(self, text: str) -> None:
         """Output as it comes."""

@@ -6,8 +6,7 @@ here runs on one event loop; `Runtime` offers it to other threads.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ from opencognit.actors.live_runs import LiveRuns
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.persistent_actor import Look, PersistentActor
 from opencognit.actors.ports import Surroundings
+from opencognit.actors.provider_gate import ProviderGate, ProviderGates
 from opencognit.actors.run_slots import RunSlots
 from opencognit.domain.errors import DeadlineExceeded, Draining, MailboxFull
 from opencognit.domain.instants import after
@@ -62,6 +62,8 @@ class ActorSystem:
         self.limits = surroundings.limits
         self.runs = LiveRuns()
         self.slots = RunSlots(self.limits.runs_at_once)
+        self.jitter = surroundings.jitter
+        self.gates = ProviderGates(lambda key: ProviderGate.spawn(self, key))
         self.generation = 0
         self.restarts = 0
         self._live: dict[Address, PersistentActor[Any]] = {}
@@ -241,20 +243,6 @@ class ActorSystem:
         finally:
             timer.cancel()
 
-    @asynccontextmanager
-    async def time_limit(self, seconds: float) -> AsyncIterator[None]:
-        """Like `asyncio.timeout`, by the injected clock.
-
-        Raises:
-            TimeoutError: the block took longer.
-        """
-        async with asyncio.timeout(None) as timeout:
-            timer = self.clock.call_at(after(self.clock.now(), seconds), lambda: timeout.reschedule(self._loop.time()))
-            try:
-                yield
-            finally:
-                timer.cancel()
-
     def _sweep(self) -> None:
         self.generation += 1
         for actor in self.live():
@@ -277,6 +265,7 @@ class ActorSystem:
         for task in list(self._kept):
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
+        self.gates.close()
 
 
 def _wake(sleeper: "asyncio.Future[None]") -> None:

@@ -7,12 +7,15 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.actors.review import check_critic
 from opencognit.actors.task_rules import Rules
 from opencognit.domain.agent import LockLost, Wake
 from opencognit.domain.chat import ResumeTalks
 from opencognit.domain.company import ResolveBlocker
+from opencognit.domain.critic import Critic
 from opencognit.domain.errors import (
     Duplicate,
+    Forbidden,
     StaleToken,
     TaskLocked,
 )
@@ -32,8 +35,10 @@ from opencognit.domain.task import (
     NOT_TAKEN,
     AddComment,
     Comment,
+    CreateEscalation,
     CreateTask,
     DeleteTask,
+    FollowEscalation,
     Task,
     TaskStatus,
     TimerDue,
@@ -67,6 +72,7 @@ class TaskDetails(PersistentActor[Task]):
 
         Raises:
             ValidationFailed: it refers to something that is not in this company.
+            Forbidden: an agent chooses its critic.
         """
         if self.state is not None:
             raise Duplicate
@@ -74,6 +80,7 @@ class TaskDetails(PersistentActor[Task]):
         rules = Rules(self.system, company_id, self.id)
         await rules.check_assignee(message.assignee_id)
         await rules.check_parent(message.parent_id)
+        self._check_critic(message.critic)
         open_ids = await rules.open_among(message.blocked_by)
         task = Task(
             id=self.id,
@@ -89,6 +96,8 @@ class TaskDetails(PersistentActor[Task]):
             goal_id=message.goal_id,
             blocked_by=tuple(dict.fromkeys(message.blocked_by)),
             due_at=rules.due(message.due_at),
+            critic=message.critic,
+            escalates=message.escalates if isinstance(message, CreateEscalation) else None,
         )
         parts: list[Record] = []
         if task.blocked_by:
@@ -116,6 +125,7 @@ class TaskDetails(PersistentActor[Task]):
         before = self.existing()
         if message.lock_token is not UNSET and message.lock_token != before.lock_token:
             raise StaleToken(details={"executionToken": before.lock_token})
+        self._check_critic(message.critic)
         rules = Rules(self.system, before.company_id, self.id)
         task = await rules.changed(before, message)
         open_ids = self._open
@@ -153,6 +163,7 @@ class TaskDetails(PersistentActor[Task]):
         self.forget()
         self.system.tell(COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True)
         self._tell_goals(task)
+        self._tell_escalated(task)
         return done
 
     async def add_comment(self, message: AddComment) -> Comment:
@@ -233,6 +244,7 @@ class TaskDetails(PersistentActor[Task]):
                 ResolveBlocker(task_id=task.id, outcome=task.status),
                 internal=True,
             )
+            self._tell_escalated(task)
         if task.locked_by is None:
             self.freed()
         if (task.goal_id, task.status) != (before.goal_id, before.status):
@@ -254,6 +266,17 @@ class TaskDetails(PersistentActor[Task]):
                 "runAlive": run_alive if ours else None,
             },
         )
+
+    def _check_critic(self, critic: object) -> None:
+        if self.is_by_agent() and isinstance(critic, Critic):
+            # It would choose who judges it, and with a command what runs on this server.
+            raise Forbidden("Agents do not choose critics")
+        check_critic(self.system, critic)
+
+    def _tell_escalated(self, task: Task) -> None:
+        """The task that this one was to help on may go on."""
+        if task.escalates is not None:
+            self.system.tell(TASK_LOCK, task.escalates, FollowEscalation(), internal=True)
 
     def _blockers(self, task: Task, open_ids: frozenset[str]) -> Blockers:
         return Blockers(task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids)

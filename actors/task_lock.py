@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from opencognit.actors.asyncio_actor import Later
 from opencognit.actors.checkout_queue import CheckoutQueue
-from opencognit.actors.task_details import TaskDetails
+from opencognit.actors.escalation import TaskEscalation
 from opencognit.actors.task_rules import Rules
 from opencognit.domain.approval import ApprovalStatus
 from opencognit.domain.errors import (
@@ -33,10 +33,14 @@ from opencognit.domain.task import (
     RELEASED_TO,
     AddComment,
     Checkout,
+    CreateEscalation,
     CreateTask,
     DeleteTask,
+    EscalationReason,
+    FollowEscalation,
     GiveBack,
     HandIn,
+    NoteReview,
     Release,
     ServeQueue,
     Task,
@@ -55,6 +59,9 @@ TaskLockMessage = (
     | ServeQueue
     | Release
     | HandIn
+    | NoteReview
+    | CreateEscalation
+    | FollowEscalation
     | GiveBack
     | Unblock
     | Unassign
@@ -64,7 +71,11 @@ TaskLockMessage = (
 )
 
 
-class TaskLock(TaskDetails):
+TOLD = 2000
+"""Characters of a critic's reasons in the activity feed; the comment has them all."""
+
+
+class TaskLock(TaskEscalation):
     """One task."""
 
     kind = TASK_LOCK
@@ -207,6 +218,14 @@ class TaskLock(TaskDetails):
         if status is TaskStatus.BLOCKED and message.asked and not await self._is_undecided(message.asked):
             status = TaskStatus.TODO
         freed = self._attempted(task) if message.failed else task.moved_to(status, now=self.now())
+        if message.not_before is not None:
+            freed = replace(freed, next_attempt_at=message.not_before)
+        reason = message.board
+        if message.failed and freed.status is TaskStatus.BLOCKED:
+            reason = EscalationReason.ATTEMPTS
+        if reason is not None:
+            freed = await self.escalated(freed, reason, message.run.error or "", by=message.run.agent_id)
+            self.tell_self(FollowEscalation())
         if message.result is not None:
             freed = replace(freed, result=message.result)
         verb = "task.attempt_failed" if message.failed else "task.handed_in"
@@ -220,6 +239,23 @@ class TaskLock(TaskDetails):
         if message.comment:
             parts.append(self._comment(task, message.comment))
         return await self._change(task, freed.unlocked(), activity, RunFinished.of(message.run), *parts)
+
+    async def note_review(self, message: NoteReview) -> str:
+        """Tell of a critic's verdict; a rejection is a comment, too.
+
+        Raises:
+            NotLockHolder: the run no longer holds the lock.
+        """
+        task = self.existing()
+        if task.lock_run_id != message.run_id:
+            raise NotLockHolder
+        text = f"The critic has rejected the result: {message.reasons}"
+        verb, parts = "critic.rejected", [self._comment(task, text)]
+        if message.accepted:
+            text, verb, parts = f"The critic has accepted the result of “{task.title}”", "critic.accepted", []
+        entry = self.entry(task.company_id, verb, text[:TOLD], runId=message.run_id, reasons=message.reasons[:TOLD])
+        await self.append(entry, *parts)
+        return text
 
     async def give_back(self, message: GiveBack) -> None:
         """A run is dead: free the task if that run still holds it."""
@@ -242,6 +278,7 @@ class TaskLock(TaskDetails):
             freed = freed.moved_to(TaskStatus.TODO, now=self.now())
         activity = self.entry(task.company_id, "task.unassigned", f"The task “{task.title}” has no assignee any more")
         await self._change(task, freed, activity)
+        self._tell_escalated(task)
 
     async def timer_due(self, _message: TimerDue) -> None:
         """A lease has run out, or it is time for the next attempt."""

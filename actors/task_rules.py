@@ -152,7 +152,17 @@ class Rules:
             await self.check_assignee(message.assignee_id)
         if message.parent_id is not UNSET:
             await self.check_parent(message.parent_id)
-        names = ("title", "description", "priority", "assignee_id", "parent_id", "project_id", "goal_id", "result")
+        names = (
+            "title",
+            "description",
+            "priority",
+            "assignee_id",
+            "parent_id",
+            "project_id",
+            "goal_id",
+            "result",
+            "critic",
+        )
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
         if message.due_at is not UNSET:
             changes["due_at"] = self.due(message.due_at)

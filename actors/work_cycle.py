@@ -13,16 +13,20 @@ import structlog
 from msgspec.structs import replace
 
 from opencognit.actors.conversation_turn import ConversationTurn
+from opencognit.actors.review import accepted_work
+from opencognit.actors.run_end import end_of, failed
 from opencognit.actors.run_tools import RunTools
+from opencognit.actors.time_limit import TimeLimit
 from opencognit.actors.work_order import work_order
 from opencognit.domain.agent import Agent, EndRun, HeartbeatEnded, TakeTask
 from opencognit.domain.caller import Caller, CallerKind
-from opencognit.domain.errors import BudgetExhausted, DomainError, Unavailable
+from opencognit.domain.errors import DomainError, Unavailable
+from opencognit.domain.instants import Instant
 from opencognit.domain.kinds import AGENT, TASK_LOCK, Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run, RunSource, RunStatus
-from opencognit.domain.task import Checkout, GiveBack, HandIn, TaskStatus
+from opencognit.domain.task import Checkout, GiveBack, HandIn
 from opencognit.providers.port import Outcome, Provider, ProviderFailed, WorkOrder
 
 if TYPE_CHECKING:
@@ -30,8 +34,6 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two tries to hand a result in."""
-
-STOPPED: Final = "The run was cancelled"
 
 _log = structlog.get_logger("opencognit.work")
 
@@ -90,7 +92,7 @@ class WorkCycle:
             await asyncio.wait([self._task])
 
     async def _beat(self) -> None:
-        share_used = False
+        ended = HeartbeatEnded()
         try:
             for _ in range(self._system.limits.tasks_per_heartbeat):
                 # The place is given up after each task, so that one long inbox does not keep others waiting.
@@ -100,11 +102,17 @@ class WorkCycle:
                     run = None if self.stopping else await self._take()
                     if run is None:
                         return
-                    await asyncio.shield(self._system.keep(self._run(run) if run.task_id else self._talk(run)))
-            share_used = True
+                    not_before = await asyncio.shield(
+                        self._system.keep(self._run(run) if run.task_id else self._talk(run))
+                    )
+                if not_before is not None:
+                    # The next task would wait for the same provider.
+                    ended = HeartbeatEnded(not_before=not_before)
+                    return
+            ended = HeartbeatEnded(share_used=True)
         finally:
             self._system.runs.remove(self)
-            self._system.tell(AGENT, self.agent_id, HeartbeatEnded(share_used=share_used), internal=True)
+            self._system.tell(AGENT, self.agent_id, ended, internal=True)
 
     async def _take(self) -> Run | None:
         try:
@@ -113,8 +121,12 @@ class WorkCycle:
             _log.warning("no_task_taken", agent=self.agent_id, error=error.message)
             return None
 
-    async def _run(self, run: Run) -> None:
-        """Work on one task and hand it in. Never cancelled itself: only the adapter's work is."""
+    async def _run(self, run: Run) -> Instant | None:
+        """Work on one task and hand it in. Never cancelled itself: only the adapter's work is.
+
+        Returns:
+            When the provider may be back, if it is away.
+        """
         self.run_id = run.id
         renewal: asyncio.Task[None] | None = None
         tools = RunTools(self._system, self, run)
@@ -126,9 +138,9 @@ class WorkCycle:
             if self._cut:
                 self._work.cancel()
             await asyncio.wait([self._work])
-            message = self._verdict(run, self._work, tools, token)
+            message = end_of(run, self._work, tools, lock_token=token)
         except DomainError as error:
-            message = _failed(run, token=-1, error=error.message, status=RunStatus.FAILED)
+            message = failed(run, -1, error.message, RunStatus.FAILED)
         finally:
             if renewal is not None:
                 renewal.cancel()
@@ -138,6 +150,7 @@ class WorkCycle:
         await self._hand_in(replace(message, run=ended))
         self.run_id = None
         self._cut = False
+        return message.not_before
 
     async def _provide(self, run: Run, tools: RunTools) -> Outcome:
         order, provider = await work_order(self._system, run)
@@ -145,16 +158,14 @@ class WorkCycle:
 
     async def _provided(self, order: WorkOrder, provider: Provider, tools: RunTools) -> Outcome:
         try:
-            async with self._system.time_limit(order.time_limit):
-                outcome = await provider.work(order, tools)
+            async with TimeLimit(self._system.clock, order.time_limit) as tools.turns.limit:
+                return await accepted_work(self._system, order, provider, tools)
         except ProviderFailed as error:
             await tools.book(error.partial)
             raise
         except SystemExit as error:
             # It would end the event loop, and with it everyone's work.
             raise RuntimeError("The adapter wanted to end the process") from error
-        await tools.book(outcome)
-        return outcome
 
     async def _talk(self, run: Run) -> None:
         """Answer messages: a run without a task, so without a lock."""
@@ -195,31 +206,6 @@ class WorkCycle:
                 _log.info("lease_ended", run=run.id, error=error.message)
                 return
 
-    def _verdict(self, run: Run, work: "asyncio.Task[Outcome]", tools: RunTools, token: int) -> HandIn:
-        """What the end of the adapter's work means for the task and for the run."""
-        run = replace(run, usage=tools.usage, cost_cents=tools.cost_cents)
-        if work.cancelled():
-            status = RunStatus.CANCELLED
-            return HandIn(
-                run=replace(run, status=status, error=STOPPED, output=tools.output),
-                lock_token=token,
-                status=TaskStatus.TODO,
-            )
-        error = work.exception()
-        if error is None:
-            return _outcome(run, work.result(), tools, token)
-        run = replace(run, output=tools.output)
-        if isinstance(error, BudgetExhausted):
-            # The task did not fail: it waits for its agent to have money again.
-            put_off = replace(run, status=RunStatus.DEFERRED, error=error.message)
-            return HandIn(run=put_off, lock_token=token, status=TaskStatus.TODO)
-        if isinstance(error, TimeoutError):
-            return _failed(run, token, "The time limit was reached", RunStatus.TIMED_OUT)
-        if isinstance(error, (ProviderFailed, DomainError)):
-            return _failed(run, token, str(error), RunStatus.FAILED)
-        _log.error("adapter_crashed", run=run.id, exc_info=error)
-        return _failed(run, token, f"The adapter failed: {type(error).__name__}", RunStatus.FAILED)
-
     async def _hand_in(self, message: HandIn) -> None:
         """Give the lock back with the result, then tell the agent; try until both are done."""
         handed_in = await self._insist(TASK_LOCK, message.run.locked_task_id, message)
@@ -248,27 +234,3 @@ class WorkCycle:
                 return False
             else:
                 return True
-
-
-def _outcome(run: Run, outcome: Outcome, tools: RunTools, token: int) -> HandIn:
-    output = outcome.output or tools.output
-    if outcome.error is not None:
-        return _failed(replace(run, output=output), token, outcome.error, RunStatus.FAILED)
-    return HandIn(
-        run=replace(run, status=RunStatus.SUCCEEDED, output=output),
-        lock_token=token,
-        status=TaskStatus(outcome.status),
-        asked=tuple(tools.asked),
-        result=outcome.result,
-        comment=outcome.result,
-    )
-
-
-def _failed(run: Run, token: int, error: str, status: RunStatus) -> HandIn:
-    return HandIn(
-        run=replace(run, status=status, error=error),
-        lock_token=token,
-        status=TaskStatus.TODO,
-        comment=f"This attempt failed: {error}",
-        failed=True,
-    )

@@ -1,6 +1,7 @@
 """Time, ids and randomness as the runtime is given them, so that a test can run a month in a second."""
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -40,6 +41,13 @@ class IdSource(Protocol):
 
     def new_secret(self) -> str:
         """At least 256 random bits, safe in a URL."""
+
+
+class Jitter(Protocol):
+    """Where chance comes from, so that those who failed together do not come back together."""
+
+    def fraction(self) -> float:
+        """From 0 to just below 1."""
 
 
 class SystemClock:
@@ -91,6 +99,17 @@ class _WallTimer:
 
     def cancel(self) -> None:
         self._handle.cancel()
+
+
+class SystemJitter:
+    """The operating system's randomness."""
+
+    def __init__(self) -> None:
+        self._source = random.SystemRandom()
+
+    def fraction(self) -> float:
+        """From 0 to just below 1."""
+        return self._source.random()
 
 
 class SystemIds:

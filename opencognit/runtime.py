@@ -37,7 +37,7 @@ from opencognit.actors.ports import Surroundings
 from opencognit.actors.settings_book import SettingsBook
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
-from opencognit.clock import Clock, IdSource, SystemClock, SystemIds
+from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, SystemJitter
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.approval import AskerGone
@@ -60,7 +60,7 @@ from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
-from opencognit.domain.task import FINISHED, CreateTask, Task
+from opencognit.domain.task import FINISHED, CreateTask, FollowEscalation, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.anthropic import ClaudeProvider
@@ -118,6 +118,7 @@ class Runtime:
         settings: all settings; the defaults and the environment if None.
         clock: where the time comes from; the machine's by default.
         ids: where ids and secrets come from.
+        jitter: where chance comes from; the machine's by default.
         providers: adapters by `verbindungsTyp`, beside or instead of the built-in ones.
 
     Attributes:
@@ -138,6 +139,7 @@ class Runtime:
         settings: Settings | None = None,
         clock: Clock | None = None,
         ids: IdSource | None = None,
+        jitter: Jitter | None = None,
         providers: Mapping[str, Provider] | None = None,
     ) -> None:
         self.settings = settings or Settings.load()
@@ -146,6 +148,7 @@ class Runtime:
         self.draining = False
         self.clock: Clock
         self.ids: IdSource = ids or SystemIds()
+        self.jitter: Jitter = jitter or SystemJitter()
         self.passwords: Passwords
         self.tokens: Tokens
         self.box: SecretBox
@@ -271,6 +274,7 @@ class Runtime:
             limits=self.settings.limits(agents_folder=self.data / "agents"),
             prices=self.prices,
             show=self._show,
+            jitter=self.jitter,
         )
         return ActorSystem(surroundings, ACTORS)
 
@@ -292,12 +296,11 @@ class Runtime:
         queries = self.store.queries
         for task_id in await queries.tasks_with_timer():
             self.system.wake(TASK_LOCK, task_id)
+        for task_id in await queries.escalated_tasks():
+            self.system.tell(TASK_LOCK, task_id, FollowEscalation(), internal=True)
         for company_id, task_id, outcome in await queries.finished_blockers_still_open():
             self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
-        for company_id in await queries.companies_with_month():
-            self.system.wake(COMPANY, company_id)
-        for meeting_id in await queries.running_meetings():
-            self.system.wake(MEETING, meeting_id)
+        await self._recover_the_board()
         for kind, entity_id, goal_id in await queries.lost_goals():
             named_by = GOAL if kind == GOAL.name else TASK_LOCK
             self.system.tell(named_by, entity_id, ForgetGoal(goal_id=goal_id), internal=True)
@@ -305,6 +308,14 @@ class Runtime:
             self.system.tell(GOAL, goal_id, FollowTasks(), internal=True)
         for agent_id in await queries.agents_to_wake():
             self.system.wake(AGENT, agent_id)
+
+    async def _recover_the_board(self) -> None:
+        """Likewise for budgets, meetings and questions to the board."""
+        queries = self.store.queries
+        for company_id in await queries.companies_with_month():
+            self.system.wake(COMPANY, company_id)
+        for meeting_id in await queries.running_meetings():
+            self.system.wake(MEETING, meeting_id)
         for approval_id in await queries.approvals_due():
             self.system.wake(APPROVAL, approval_id)
         for approval_id in await queries.open_approvals_of_the_gone():

@@ -71,6 +71,14 @@ class Work(Section, frozen=True, kw_only=True):
     talk_turns: Count
     talk_retry_delays_seconds: tuple[Pause, ...]
     meeting_time_limit_seconds: Length
+    provider_tries: Count
+    provider_backoff_seconds: Length
+    provider_patience_seconds: Pause
+    provider_calls_at_once: Count
+    provider_calls_per_minute: Count
+    provider_failures_to_open: Count
+    provider_pause_seconds: Length
+    critic: Literal["auto", "off"]
 
 
 class Actors(Section, frozen=True, kw_only=True):
@@ -175,6 +183,14 @@ class Settings(Section, frozen=True, kw_only=True):
             talk_turns=self.work.talk_turns,
             talk_retry_delays=self.work.talk_retry_delays_seconds,
             meeting_time_limit=self.work.meeting_time_limit_seconds,
+            provider_tries=self.work.provider_tries,
+            provider_backoff=self.work.provider_backoff_seconds,
+            provider_patience=self.work.provider_patience_seconds,
+            provider_calls_at_once=self.work.provider_calls_at_once,
+            provider_calls_per_minute=self.work.provider_calls_per_minute,
+            provider_failures_to_open=self.work.provider_failures_to_open,
+            provider_pause=self.work.provider_pause_seconds,
+            critic=self.work.critic,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
             agents_folder=agents_folder,

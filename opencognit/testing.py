@@ -16,9 +16,10 @@ from typing import Any
 
 from opencognit.clock import Timer
 from opencognit.domain.instants import Instant, Seconds, after, instant
-from opencognit.providers.port import Abilities, Outcome, Toolbox, WorkOrder
+from opencognit.providers.port import Abilities, Outcome, Toolbox, Verdict, WorkOrder
 
 Script = Callable[[WorkOrder, Toolbox], Awaitable[Outcome]]
+Judge = Callable[[WorkOrder, str, Toolbox], Awaitable[Verdict]]
 
 
 class ManualClock:
@@ -125,6 +126,29 @@ class ScriptedProvider:
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+
+class ScriptedReviewer(ScriptedProvider):
+    """An adapter that also looks at results, as it is told.
+
+    Attributes:
+        judge: called for each result; by default all are accepted. May be changed at any time.
+        judged: the results that it was given, each with the model that was named, in order.
+    """
+
+    def __init__(self, script: Script | None = None, *, name: str = "scripted") -> None:
+        super().__init__(script, name=name)
+        self.judge: Judge = _accept
+        self.judged: list[tuple[str, str | None]] = []
+
+    async def review(self, order: WorkOrder, result: str, toolbox: Toolbox, model: str | None) -> Verdict:
+        """Follow the script."""
+        self.judged.append((result, model))
+        return await self.judge(order, result, toolbox)
+
+
+async def _accept(_order: WorkOrder, _result: str, _toolbox: Toolbox) -> Verdict:
+    return Verdict(accepted=True, reasons="")
 
 
 async def _succeed(order: WorkOrder, _toolbox: Toolbox) -> Outcome:

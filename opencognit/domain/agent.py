@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from opencognit.domain.budget import Cents, Ledger, SpendingLimit, SpendingLimits
+from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Id, Message, Name, Success, Text
@@ -87,6 +88,8 @@ class Agent(Ledger, frozen=True, kw_only=True):
     system_prompt: str | None = None
     current_task_id: str | None = None
     last_error: str | None = None
+    critic: Critic | None = None
+    """None: as the server's settings say."""
     message_count: int = 0
     permissions: dict[Permission, Grant] = {}
     """What the board has chosen; all else goes with the role."""
@@ -110,6 +113,7 @@ class CreateAgent(Message[Agent], frozen=True, kw_only=True):
     heartbeat_interval: Interval = 300
     is_orchestrator: bool = False
     system_prompt: Text | None = None
+    critic: Critic | None = None
 
 
 class UpdateAgent(Message[Agent], frozen=True, kw_only=True):
@@ -130,6 +134,7 @@ class UpdateAgent(Message[Agent], frozen=True, kw_only=True):
     heartbeat_interval: Interval | UnsetType = UNSET
     is_orchestrator: bool | UnsetType = UNSET
     system_prompt: Text | None | UnsetType = UNSET
+    critic: Critic | None | UnsetType = UNSET
 
 
 class PauseAgent(Message[Agent], frozen=True, kw_only=True):
@@ -174,6 +179,8 @@ class HeartbeatEnded(Message[None], frozen=True, kw_only=True):
 
     share_used: bool = False
     """Whether it stopped because its share was used, with the inbox perhaps not empty."""
+    not_before: Instant | None = None
+    """When to look at the inbox again, if it stopped because its provider is away."""
 
 
 class TakeTask(Message["Run | None"], frozen=True, kw_only=True):
@@ -194,6 +201,13 @@ class LockLost(Message[None], frozen=True, kw_only=True):
     """Internal: a task's lock was taken from this run (forced release, expired lease, deleted task)."""
 
     run_id: str
+
+
+class NoteWaiting(Message[None], frozen=True, kw_only=True):
+    """Internal: a run waits for its provider, or (None) waits no longer."""
+
+    run_id: str
+    until: Instant | None
 
 
 class Recover(Message[None], frozen=True, kw_only=True):

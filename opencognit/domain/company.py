@@ -80,6 +80,14 @@ class RemoveMember(Message[Success], frozen=True, kw_only=True):
     user_id: str
 
 
+class NoteProvider(Message[None], frozen=True, kw_only=True):
+    """Internal: a provider that this company's agents wait for has failed too often in a row, or is back."""
+
+    provider: str
+    circuit_open: bool
+    until: Instant | None = None
+
+
 class ResolveBlocker(Message[None], frozen=True, kw_only=True):
     """Internal: a task was done, cancelled or deleted; free those that waited for it alone."""
 

@@ -108,6 +108,16 @@ class TaskDeleted(TaskEvent, frozen=True, kw_only=True):
     type = "task_deleted"
 
 
+class TaskEscalated(TaskEvent, frozen=True, kw_only=True):
+    """The last failure in a row: the task went to the orchestrator, or (without an escalation task) to the board."""
+
+    type = "task_escalated"
+    agent_id: str | None
+    attempts: int
+    error: str
+    escalation_task_id: str | None
+
+
 class TasksUnblocked(Event, frozen=True, kw_only=True, rename=TASK_EVENT_FIELDS):
     """Blockers were resolved; all tasks that this freed."""
 

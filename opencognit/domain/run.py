@@ -79,6 +79,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     error: str | None = None
     started_at: Instant
     ended_at: Instant | None = None
+    waiting_until: Instant | None = None
+    """While the run waits for its provider: until when at most."""
 
     @property
     def locked_task_id(self) -> str:

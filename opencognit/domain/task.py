@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from opencognit.domain.caller import CallerKind
+from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant, Seconds, after
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
@@ -77,6 +78,27 @@ RANK = {priority: rank for rank, priority in enumerate(Priority)}
 """0 is taken first."""
 
 
+class EscalationReason(StrEnum):
+    """Why a task was brought to someone."""
+
+    ATTEMPTS = "attempts"
+    REJECTED = "rejected"
+    CRITIC_FAILED = "critic_failed"
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """Whom a task was brought to, because it does not go on by itself."""
+
+    id: str
+    """Of the escalation task or, with the board, of the approval; it is known before either is made."""
+    agent_id: str | None
+    """None for the board."""
+    reason: EscalationReason
+    error: str
+    made: bool = False
+    """Whether the escalation task or the approval is there."""
+
+
 class Task(Entity, frozen=True, kw_only=True):
     """A task as clients see it, its lock included."""
 
@@ -103,6 +125,12 @@ class Task(Entity, frozen=True, kw_only=True):
     started_at: Instant | None = None
     completed_at: Instant | None = None
     cancelled_at: Instant | None = None
+    critic: Critic | None = None
+    """None: as its agent says."""
+    escalation: Escalation | None = None
+    """Gone as soon as the task has another status."""
+    escalates: str | None = None
+    """The task that this one is to help on."""
 
     def moved_to(self, status: TaskStatus, *, now: Instant) -> "Task":
         """The same task in another status, with the times that go with it.
@@ -120,6 +148,7 @@ class Task(Entity, frozen=True, kw_only=True):
             status=status,
             attempts=0 if starts_anew or status in FINISHED else self.attempts,
             next_attempt_at=None,
+            escalation=None,
             started_at=self.started_at or (now if status is TaskStatus.IN_PROGRESS else None),
             completed_at=now if status is TaskStatus.DONE else None,
             cancelled_at=now if status is TaskStatus.CANCELLED else None,
@@ -137,6 +166,15 @@ class Task(Entity, frozen=True, kw_only=True):
             lock_expires_at=after(now, lease),
             lock_token=self.lock_token + (0 if renewal else 1),
         )
+
+    def answered(self, approval_id: str, *, approved: bool) -> TaskStatus | None:
+        """What the task becomes with the board's answer; None where it stays as it is.
+
+        A result that no critic could look at is done with a yes; all else goes on, whatever the answer was.
+        """
+        if self.status is TaskStatus.IN_REVIEW and self.escalation is not None and self.escalation.id == approval_id:
+            return TaskStatus.DONE if approved else TaskStatus.TODO
+        return TaskStatus.TODO if self.status is TaskStatus.BLOCKED else None
 
     def unlocked(self) -> "Task":
         """The task without its lock; the token stays, so that the next grant's is higher."""
@@ -169,6 +207,17 @@ class CreateTask(Message[Task], frozen=True, kw_only=True):
     goal_id: Id | None = None
     blocked_by: tuple[Id, ...] = ()
     due_at: Moment | None = None
+    critic: Critic | None = None
+
+
+class CreateEscalation(CreateTask, frozen=True, kw_only=True):
+    """Internal: a task about another one that does not go on by itself."""
+
+    escalates: Id
+
+
+class FollowEscalation(Message[None], frozen=True, kw_only=True):
+    """Internal: make what is to be made for an escalated task, or see whether it can go on."""
 
 
 class UpdateTask(Message[Task], frozen=True, kw_only=True):
@@ -185,6 +234,7 @@ class UpdateTask(Message[Task], frozen=True, kw_only=True):
     blocked_by: tuple[Id, ...] | UnsetType = UNSET
     due_at: Moment | None | UnsetType = UNSET
     result: Text | None | UnsetType = UNSET
+    critic: Critic | None | UnsetType = UNSET
     lock_token: int | UnsetType = UNSET
 
 
@@ -223,6 +273,18 @@ class HandIn(Message[Task], frozen=True, kw_only=True):
     """Whether this was a failed attempt, to be tried again later."""
     asked: tuple[str, ...] = ()
     """The approvals that the run has asked for; a task that waits for them goes on if all were decided meanwhile."""
+    not_before: Instant | None = None
+    """When to try again, where that is no failed attempt: the provider was away."""
+    board: EscalationReason | None = None
+    """Why the board is to be asked about the task; the run's error says more."""
+
+
+class NoteReview(Message[str], frozen=True, kw_only=True):
+    """Internal: a critic's verdict on a run's result; answered with what is told of it on the task."""
+
+    run_id: str
+    accepted: bool
+    reasons: str
 
 
 class GiveBack(Message[None], frozen=True, kw_only=True):

@@ -67,6 +67,12 @@ FIELDS = {
     "completed_at": "abgeschlossenAm",
     "cancelled_at": "abgebrochenAm",
     "ended_at": "beendetAm",
+    "waiting_until": "wartetBis",
+    "escalation": "eskalation",
+    "escalates": "eskaliertAufgabeId",
+    "escalation_task_id": "eskalationsAufgabeId",
+    "reason": "grund",
+    "made": "erstellt",
     "author_type": "autorTyp",
     "author_agent_id": "autorExpertId",
     "author_name": "autorName",
@@ -203,6 +209,8 @@ ADAPTER_FIELDS = {
 
 PRICE_FIELDS = {"cache_read": "cacheRead", "cache_write": "cacheWrite", "free": "kostenlos"}
 """Fields of a price."""
+CRITICS = {"model": "modell", "off": "aus"}
+"""Kinds of critics that are not English."""
 
 ROLES = {"owner": "eigentuemer", "member": "mitglied", "observer": "beobachter", "admin": "admin"}
 """Roles of people, in a company and on the server."""

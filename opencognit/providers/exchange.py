@@ -89,6 +89,8 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
     memories: tuple[str, ...] = ()
     callback: CallbackPart | None = None
     conversation: _ConversationPart | None = None
+    result: str | None = None
+    """What a critic's command is to judge."""
 
     @classmethod
     def of(cls, order: WorkOrder, *, callback: CallbackPart | None = None) -> "OrderDocument":
@@ -111,6 +113,7 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FI
             company=_CompanyPart(id=order.company_id, name=order.company_name, goal=order.company_goal),
             callback=callback,
             conversation=_ConversationPart(**asdict(order.conversation)) if order.conversation else None,
+            result=order.result,
         )
 
 

@@ -83,7 +83,8 @@ class HttpProvider:
                 answer = await self._post(config, order, callback)
                 return (answer or await _called_back(callback)).outcome()
         except TimeoutError as error:
-            raise ProviderFailed("The service did not answer in time", transient=True) from error
+            # The work has taken too long: that is an attempt, not a service that is away.
+            raise ProviderFailed("The service did not answer in time", transient=False) from error
         except ForbiddenAddress as error:
             raise ProviderFailed(error.message, transient=False) from error
         except aiohttp.InvalidURL as error:

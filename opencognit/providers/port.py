@@ -74,6 +74,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """For an orchestrator: who could do what, and how much each has to do."""
     context_tokens: int = 100_000
     """The most that standing prompt and task may take together, as far as that can be told from their length."""
+    result: str | None = None
+    """The result that a critic's command shall judge; None for work."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

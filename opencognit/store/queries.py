@@ -18,6 +18,7 @@ from opencognit.store.budget_queries import BudgetQueries
 from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
 from opencognit.store.goal_queries import GoalQueries
+from opencognit.store.healing_queries import HealingQueries
 from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, on_reader
 from opencognit.store.settings_queries import SettingsQueries
@@ -62,7 +63,14 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Queries(
-    BudgetQueries, SettingsQueries, CodingSessionQueries, ChatQueries, ApprovalQueries, MemoryQueries, GoalQueries
+    BudgetQueries,
+    SettingsQueries,
+    CodingSessionQueries,
+    ChatQueries,
+    ApprovalQueries,
+    MemoryQueries,
+    GoalQueries,
+    HealingQueries,
 ):
     """The questions."""
 

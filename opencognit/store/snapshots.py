@@ -90,6 +90,7 @@ def _task(task: Task) -> tuple[Any, ...]:
         task.next_attempt_at,
         task.lock_expires_at,
         f"{task.title}\n{task.description or ''}".casefold(),
+        task.escalation.id if task.escalation is not None else None,
     )
 
 
@@ -137,6 +138,7 @@ SHELVES: Final = {
             "next_attempt_at",
             "lock_expires_at",
             "words",
+            "escalation_id",
         ),
         _task,
     ),

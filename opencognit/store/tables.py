@@ -87,6 +87,7 @@ class Tasks(Entities):
     next_attempt_at = TextField(null=True)
     lock_expires_at = TextField(null=True)
     words = TextField()
+    escalation_id = TextField(null=True)
 
 
 class Blockers(Model):

@@ -309,7 +309,7 @@ class TestHttp:
     @pytest.mark.parametrize(
         ("answer", "why"),
         [
-            (500, "The service answered with status 500"),
+            (400, "The service answered with status 400"),
             (302, "The service answers with a redirect, which is not followed; give the final URL"),
             ({"fehler": "Out of paper"}, "Out of paper"),
         ],
@@ -320,6 +320,14 @@ class TestHttp:
         service.answers = [answer]
         await hired.assign()
         await hired.assert_failed(why)
+
+    async def test_a_service_that_is_away_is_no_failed_attempt(self, hired: Agency, service: Service) -> None:
+        service.answers = [500]
+        await hired.assign()
+        run, task = await hired.ended()
+        assert (run["status"], run["fehler"]) == ("deferred", "The service answered with status 500")
+        assert (task["status"], task["versuche"], task["executionLockedBy"]) == ("todo", 0, None)
+        assert task["naechsterVersuchAm"] is not None
 
     async def test_cancelling_hangs_up(self, hired: Agency, service: Service) -> None:
         service.answers = ["never"]

@@ -9,11 +9,19 @@ import pytest
 from opencognit.domain.events import Event
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.port import Outcome, Toolbox, WorkOrder
+from opencognit.settings import Settings
 from opencognit.testing import Script, ScriptedProvider
 from tests.builders import Api, Follower
+from tests.conftest import quick_settings
 from tests.http.sockets import Follow, Json, told
 
 WorkOn = Callable[[Script], Awaitable[Json]]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """One failure is one too many."""
+    return quick_settings(work={"retry_delays_seconds": [0.0]})
 
 
 @pytest.fixture
@@ -57,6 +65,8 @@ async def work_on(owner: Api, company: Json, worker: ScriptedProvider) -> WorkOn
 
 async def costly(order: WorkOrder, _toolbox: Toolbox) -> Outcome:
     usage = TokenUsage(input_tokens=7, output_tokens=3, cache_read_tokens=2, cache_write_tokens=1)
+    if order.title == "Hopeless":
+        return await failing(order, _toolbox)
     return Outcome(result="Built", usage=usage, cost_cents=Decimal("1.25"), model="claude-opus-4-5")
 
 
@@ -255,6 +265,8 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", body)
     await told(follower, "meeting_updated", meetingId=meeting["id"], status="completed")
     await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow", "fortschritt": 100})
+    hopeless = await owner.task(company, titel="Hopeless", zugewiesenAn=agent["id"])
+    await told(follower, "task_escalated", taskId=hopeless["id"])
     await owner.delete(f"/api/experten/{agent['id']}")
 
 
@@ -268,8 +280,9 @@ async def test_a_companys_life_sends_every_event_that_there_is(
 
 
 async def test_the_only_companys_events_are_numbered_without_a_gap_and_in_order(
-    owner: Api, company: Json, follow: Follow
+    owner: Api, company: Json, follow: Follow, worker: ScriptedProvider
 ) -> None:
+    worker.script = costly
     followers = [await follow(owner) for _ in range(3)]
     await asyncio.gather(*(live_a_whole_life(owner, company, each) for each in followers))
     last = (await follow(owner)).seen[-1]["seq"]

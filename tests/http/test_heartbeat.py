@@ -615,7 +615,7 @@ async def test_what_a_failed_run_has_used_is_booked_too(
     await owner.task(company, zugewiesenAn=agent["id"])
     await follower.until("agent_status", status="idle")
     [run] = await runs_of(owner, agent)
-    assert (run["status"], run["kostenCent"]) == ("failed", 2)
+    assert (run["status"], run["kostenCent"]) == ("deferred", 2)
     assert (await current(owner, agent))["verbrauchtMonatCent"] == 2
 
 

@@ -18,6 +18,7 @@ EMPTY_AT_FIRST = (
     *("beschreibung", "zugewiesenAn", "parentId", "projektId", "zielId", "faelligAm", "ergebnis", "naechsterVersuchAm"),
     *("executionRunId", "executionLockedBy", "executionLockedAt", "executionLockExpiresAt"),
     *("gestartetAm", "abgeschlossenAm", "abgebrochenAm"),
+    *("critic", "eskalation", "eskaliertAufgabeId"),
 )
 STATUSES = [str(status) for status in TaskStatus]
 

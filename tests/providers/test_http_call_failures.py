@@ -139,7 +139,7 @@ async def test_a_service_that_never_answers_is_cut_at_the_agents_limit(http: Htt
 
     service.reply = never
     refused = await failure(http, service, zeitlimitSek=0.2)
-    assert refused.transient
+    assert not refused.transient
     assert "in time" in str(refused)
 
 

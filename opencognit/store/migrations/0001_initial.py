@@ -43,7 +43,8 @@ CREATE TABLE agent_secrets (
 CREATE TABLE tasks (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, body BLOB NOT NULL,
     company_id TEXT NOT NULL, status TEXT NOT NULL, rank INTEGER NOT NULL, assignee_id TEXT, goal_id TEXT,
-    parent_id TEXT, due_at TEXT, next_attempt_at TEXT, lock_expires_at TEXT, words TEXT NOT NULL
+    parent_id TEXT, due_at TEXT, next_attempt_at TEXT, lock_expires_at TEXT, words TEXT NOT NULL,
+    escalation_id TEXT
 );
 CREATE INDEX tasks_company ON tasks (company_id, seq);
 CREATE INDEX tasks_company_status ON tasks (company_id, status, seq);
@@ -51,6 +52,7 @@ CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX tasks_inbox ON tasks (assignee_id, rank, due_at, seq)
     WHERE assignee_id IS NOT NULL AND status NOT IN ('done', 'cancelled');
 CREATE INDEX tasks_open ON tasks (company_id) WHERE status NOT IN ('done', 'cancelled');
+CREATE INDEX tasks_escalated ON tasks (id) WHERE escalation_id IS NOT NULL;
 CREATE INDEX tasks_timer ON tasks (id) WHERE lock_expires_at IS NOT NULL OR next_attempt_at IS NOT NULL;
 
 CREATE TABLE blockers (
