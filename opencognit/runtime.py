@@ -37,6 +37,7 @@ from opencognit.actors.ports import Surroundings
 from opencognit.actors.settings_book import SettingsBook
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
+from opencognit.adapters import built_in_adapters
 from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, SystemJitter
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
@@ -63,16 +64,8 @@ from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
 from opencognit.domain.task import FINISHED, CreateTask, FollowEscalation, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
-from opencognit.providers.anthropic import ClaudeProvider
-from opencognit.providers.ceo import CeoProvider
-from opencognit.providers.coding_agents import coding_agents
-from opencognit.providers.command_line import BashProvider
-from opencognit.providers.http_call import HttpProvider
-from opencognit.providers.openai_compatible import KINDS, OpenAiCompatibleProvider
-from opencognit.providers.outside import Outside
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
-from opencognit.providers.table import providers_by_name
 from opencognit.security.agent_secrets import AgentSecretKeeper
 from opencognit.security.passwords import Passwords
 from opencognit.security.secrets import SecretBox, load_or_create_key
@@ -197,7 +190,14 @@ class Runtime:
         _, last_seq = await store.queries.event_range()
         self.hub = EventHub.spawn(last_seq)
         self._stack.callback(self.hub.leave)
-        self.providers = {**self._built_in_providers(), **self._own_providers}
+        built_in, self._outside = built_in_adapters(
+            self.settings.agents,
+            self.data,
+            key_for=self.key_for,
+            prices=PriceList(stated=self.prices),
+            all_adapters=lambda: self.providers,
+        )
+        self.providers = {**built_in, **self._own_providers}
         self._stack.push_async_callback(self._close_providers)
         await self._load_directory()
         await self._load_prices()
@@ -216,51 +216,6 @@ class Runtime:
         self._secrets = AgentSecretKeeper(self.box)
         self.passwords = Passwords(self.settings.accounts.bcrypt_rounds)
         self._stack.callback(self.passwords.close)
-
-    def _built_in_providers(self) -> Mapping[str, Provider]:
-        wanted, prices = self.settings.agents, PriceList(stated=self.prices)
-        bash = BashProvider(
-            enabled=wanted.bash_enabled,
-            sandbox=wanted.bash_sandbox,
-            memory_mb=wanted.bash_memory_mb,
-            hidden=(self.data,),
-        )
-        self._outside = Outside(bash, allowed_addresses=frozenset(wanted.http_allowed_addresses))
-        return providers_by_name(
-            bash,
-            HttpProvider(allowed_addresses=frozenset(wanted.http_allowed_addresses)),
-            ClaudeProvider(
-                key_for=self.key_for,
-                base_url=wanted.anthropic_base_url or None,
-                prices=prices,
-            ),
-            *coding_agents(
-                wanted.coding_agents_enabled,
-                key_for=self.key_for,
-                prices=prices,
-                sandbox=wanted.bash_sandbox,
-                memory_mb=wanted.coding_agents_memory_mb,
-                hidden=(self.data,),
-                extra_path=tuple(Path(folder) for folder in wanted.coding_agents_path),
-            ),
-            *self._openai_compatible_providers(prices),
-            CeoProvider(lambda: self.providers),
-        )
-
-    def _openai_compatible_providers(self, prices: PriceList) -> Sequence[Provider]:
-        wanted = self.settings.agents
-        places = {"ollama": wanted.ollama_base_url or None}
-        allowed = {"custom": frozenset(wanted.custom_allowed_addresses)}
-        return [
-            OpenAiCompatibleProvider(
-                kind,
-                key_for=self.key_for,
-                prices=prices,
-                base_url=places.get(kind.name),
-                allowed_addresses=allowed.get(kind.name, frozenset()),
-            )
-            for kind in KINDS
-        ]
 
     def _make_system(self) -> ActorSystem:
         surroundings = Surroundings(

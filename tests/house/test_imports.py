@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "data_folder": ("domain",),
     "log_output": (),
     "settings": ("actors.ports",),
+    "adapters": ("providers", "settings"),
     "runtime": (
         *("domain", "clock", "security", "providers", "store", "actors"),
-        *("data_folder", "log_output", "settings"),
+        *("adapters", "data_folder", "log_output", "settings"),
     ),
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; events are followed.
     "http": (

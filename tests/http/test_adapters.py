@@ -379,7 +379,7 @@ class TestClaude:
     @pytest.fixture
     def settings(self, request: pytest.FixtureRequest) -> Settings:
         address = {"anthropic_base_url": "https://api.anthropic.test"}
-        return quick_settings(agents=address, work=getattr(request, "param", {}))
+        return quick_settings(agents=address, work={"critic": "off", **getattr(request, "param", {})})
 
     @pytest.fixture
     def wire(self, monkeypatch: pytest.MonkeyPatch, url: str) -> Iterator[Wire]:

@@ -295,7 +295,7 @@ class TestPages:
 
 
 async def test_the_ceo_adapter_leads_through_claude_and_makes_a_plan(owner: Api, tmp_path: Path) -> None:
-    settings = quick_settings(agents={"anthropic_base_url": "https://api.anthropic.test"})
+    settings = quick_settings(agents={"anthropic_base_url": "https://api.anthropic.test"}, work={"critic": "off"})
     with fake_wire() as fake, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
         wire = Wire(fake)

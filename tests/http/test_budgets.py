@@ -434,9 +434,9 @@ class TestOutcomes:
     @pytest.mark.parametrize(
         ("ending", "spent"),
         [
-            (ProviderFailed("down", transient=True), 0),
-            (ProviderFailed("cut", transient=True, partial=outcome("3")), 3),
-            (ProviderFailed("lies", transient=True, partial=outcome("-3")), 10),
+            (ProviderFailed("down", transient=False), 0),
+            (ProviderFailed("cut", transient=False, partial=outcome("3")), 3),
+            (ProviderFailed("lies", transient=False, partial=outcome("-3")), 10),
             (RuntimeError("broken"), 10),
             (outcome("4"), 4),
             (outcome("0.0000001"), 0.000001),

@@ -265,7 +265,7 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     meeting = await owner.make(f"/api/unternehmen/{company['id']}/meetings", body)
     await told(follower, "meeting_updated", meetingId=meeting["id"], status="completed")
     await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow", "fortschritt": 100})
-    hopeless = await owner.task(company, titel="Hopeless", zugewiesenAn=agent["id"])
+    hopeless = await owner.task(company, titel="Hopeless", zugewiesenAn=speaker["id"])
     await told(follower, "task_escalated", taskId=hopeless["id"])
     await owner.delete(f"/api/experten/{agent['id']}")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from opencognit.domain.instants import after, between
+from opencognit.domain.instants import after
 from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
 from opencognit.settings import Settings
@@ -99,20 +99,27 @@ async def test_a_run_that_waits_says_until_when_and_later_no_longer(
 
 
 async def test_without_a_time_of_the_providers_the_pauses_grow_and_are_jittered(
-    owner: Api, company: Json, agent: Json, *, clock: ManualClock, follower: Follower, worker: ScriptedProvider,
-    runtime: Runtime,
+    owner: Api, company: Json, agent: Json, *, clock: ManualClock, worker: ScriptedProvider,
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    class Half:
+    class Fixed:
         def fraction(self) -> float:
-            return 0.5
+            return 0.6
 
-    runtime.system.jitter = Half()
-    provider = Provider(worker, clock, away(), away(), away(), "42")
+    slept: list[float] = []
+    sleep = runtime.system.sleep
+
+    async def noted(seconds: float) -> None:
+        slept.append(round(seconds, 6))
+        await sleep(seconds)
+
+    runtime.system.jitter = Fixed()
+    monkeypatch.setattr(runtime.system, "sleep", noted)
+    Provider(worker, clock, away(), away(), away(), "42")
     task = await owner.task(company, zugewiesenAn=agent["id"])
     while (await task_of(owner, task))["status"] != "done":
         await clock.advance(0.05)
-    pauses = [between(earlier, later) for earlier, later in zip(provider.calls, provider.calls[1:], strict=False)]
-    assert pauses == [pytest.approx(0.75, abs=0.2), pytest.approx(1.5, abs=0.2), pytest.approx(3, abs=0.2)]
+    assert [seconds for seconds in slept if seconds in (0.8, 1.6, 3.2)] == [0.8, 1.6, 3.2]
 
 
 async def test_a_provider_that_stays_away_longer_than_a_run_waits_puts_the_task_off_without_a_failed_attempt(

@@ -46,7 +46,8 @@ async def models() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 def settings(models: ModelServer) -> Settings:
     place = models.url.removeprefix("http://").removesuffix("/v1")
-    return quick_settings(agents={"custom_allowed_addresses": [place], "ollama_base_url": models.url})
+    agents = {"custom_allowed_addresses": [place], "ollama_base_url": models.url}
+    return quick_settings(agents=agents, work={"critic": "off"})
 
 
 @pytest.fixture
