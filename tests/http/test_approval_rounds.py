@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from opencognit.actors.persistent_actor import Look
 from opencognit.domain.agent import DeleteAgent
-from opencognit.domain.approval import RequestApproval
+from opencognit.domain.approval import Approval, RequestApproval
 from opencognit.domain.caller import Caller, CallerKind
 from opencognit.domain.kinds import AGENT, APPROVAL
 from opencognit.domain.origin import Origin
@@ -263,8 +264,9 @@ async def test_what_a_deleted_agent_asked_is_cancelled_after_a_restart_too(
         monkeypatch.setattr(runtime.queries, "open_approvals_by", none_found)
         await runtime.ask(AGENT, agent.id, DeleteAgent())
     async with Runtime(tmp_path, settings=quick_settings()) as runtime:
-        state = await runtime.system.state(APPROVAL, approval.id)
-        assert state is not None
+        # In its mailbox, behind what it is told at the start.
+        state = await runtime.ask(APPROVAL, approval.id, Look())
+        assert isinstance(state, Approval)
         assert state.status == "cancelled"
 
 
