@@ -87,7 +87,7 @@ class LlmServer:
             tools=frozenset(tool["name"] for tool in body.get("tools", [])),
             forced=body.get("tool_choice", {}).get("name"),
             messages=tuple(_text(message["content"]) for message in body["messages"]),
-            key=request.headers["x-api-key"],
+            key=request.headers.get("x-api-key") or request.headers["Authorization"].removeprefix("Bearer "),
         )
         assert body["stream"] is True
         return await self._answer(request, turn, _anthropic_events)
