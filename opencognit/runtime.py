@@ -41,10 +41,9 @@ from opencognit.adapters import built_in_adapters
 from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, SystemJitter
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
-from opencognit.domain.approval import AskerGone
 from opencognit.domain.caller import User
 from opencognit.domain.coding_session import KEPT as CODING_SESSIONS_KEPT
-from opencognit.domain.company import Company, CreateCompany, ResolveBlocker
+from opencognit.domain.company import Company, CreateCompany
 from opencognit.domain.directory import Directory
 from opencognit.domain.errors import (
     DeadlineExceeded,
@@ -53,19 +52,19 @@ from opencognit.domain.errors import (
     StorageUnavailable,
 )
 from opencognit.domain.events import Published, RunOutput
-from opencognit.domain.goal import FollowTasks, ForgetGoal
 from opencognit.domain.instants import after, instant
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
-from opencognit.domain.task import FINISHED, CreateTask, FollowEscalation, Task
+from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
+from opencognit.recovery import recover
 from opencognit.security.agent_secrets import AgentSecretKeeper
 from opencognit.security.passwords import Passwords
 from opencognit.security.secrets import SecretBox, load_or_create_key
@@ -204,7 +203,7 @@ class Runtime:
         self.system = self._make_system()
         self._stack.push_async_callback(self.system.close)
         self.accounts = Accounts.spawn(self.system)
-        await self._recover()
+        await recover(self.system, self.store.queries)
         self._stack.push_async_callback(self._end_heartbeats)
         self._housekeeping = self.system.keep(self._keep_house())
 
@@ -245,36 +244,6 @@ class Runtime:
         for settings in await self.store.queries.all_settings():
             values = settings.values
             self.prices.set(settings.company_id, models=values.get(MODEL_PRICES), fallback=values.get(FALLBACK_PRICE))
-
-    async def _recover(self) -> None:
-        """Wake all with something due, so that what was interrupted goes on and what expired is freed."""
-        queries = self.store.queries
-        for task_id in await queries.tasks_with_timer():
-            self.system.wake(TASK_LOCK, task_id)
-        for task_id in await queries.escalated_tasks():
-            self.system.tell(TASK_LOCK, task_id, FollowEscalation(), internal=True)
-        for company_id, task_id, outcome in await queries.finished_blockers_still_open():
-            self.system.tell(COMPANY, company_id, ResolveBlocker(task_id=task_id, outcome=outcome), internal=True)
-        await self._recover_the_board()
-        for kind, entity_id, goal_id in await queries.lost_goals():
-            named_by = GOAL if kind == GOAL.name else TASK_LOCK
-            self.system.tell(named_by, entity_id, ForgetGoal(goal_id=goal_id), internal=True)
-        for goal_id in await queries.goals_to_follow():
-            self.system.tell(GOAL, goal_id, FollowTasks(), internal=True)
-        for agent_id in await queries.agents_to_wake():
-            self.system.wake(AGENT, agent_id)
-
-    async def _recover_the_board(self) -> None:
-        """Likewise for budgets, meetings and questions to the board."""
-        queries = self.store.queries
-        for company_id in await queries.companies_with_month():
-            self.system.wake(COMPANY, company_id)
-        for meeting_id in await queries.running_meetings():
-            self.system.wake(MEETING, meeting_id)
-        for approval_id in await queries.approvals_due():
-            self.system.wake(APPROVAL, approval_id)
-        for approval_id in await queries.open_approvals_of_the_gone():
-            self.system.tell(APPROVAL, approval_id, AskerGone(), internal=True)
 
     async def _end_heartbeats(self) -> None:
         heartbeats = self.system.runs.all()

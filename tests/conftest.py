@@ -84,6 +84,12 @@ async def owner(admin: Api) -> Api:
 
 
 @pytest.fixture
+async def company(owner: Api) -> dict[str, Any]:
+    """A company of the owner's."""
+    return await owner.company()
+
+
+@pytest.fixture
 async def follow() -> AsyncIterator[Callable[..., Awaitable[Follower]]]:
     """Open a follower for a caller: `await follow(owner, since=0)`; subscribed when it returns."""
     async with AsyncExitStack() as stack:
@@ -98,3 +104,9 @@ async def follow() -> AsyncIterator[Callable[..., Awaitable[Follower]]]:
             return follower
 
         yield open_one
+
+
+@pytest.fixture
+async def follower(owner: Api, follow: Callable[..., Awaitable[Follower]]) -> Follower:
+    """Follows all that the owner sees."""
+    return await follow(owner)

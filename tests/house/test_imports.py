@@ -20,9 +20,10 @@ MAY_IMPORT = {
     "log_output": (),
     "settings": ("actors.ports",),
     "adapters": ("providers", "settings"),
+    "recovery": ("domain", "store.queries", "actors.system"),
     "runtime": (
         *("domain", "clock", "security", "providers", "store", "actors"),
-        *("adapters", "data_folder", "log_output", "settings"),
+        *("adapters", "data_folder", "log_output", "recovery", "settings"),
     ),
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; events are followed.
     "http": (

@@ -21,11 +21,6 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada")
 

@@ -18,11 +18,6 @@ NO_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def ada(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada")
 

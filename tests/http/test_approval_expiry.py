@@ -26,11 +26,6 @@ async def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
 async def asked(api: Api, company: Json, **fields: Any) -> Json:
     return dict(await api.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?", **fields}))
 

@@ -25,11 +25,6 @@ Follow = Callable[..., Awaitable[Follower]]
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def ada(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada")
 

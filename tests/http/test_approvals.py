@@ -18,11 +18,6 @@ DECISIONS = [("genehmigen", "approved"), ("ablehnen", "rejected")]
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def path(company: Json) -> str:
     return f"/api/unternehmen/{company['id']}/genehmigungen"
 

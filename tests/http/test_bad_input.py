@@ -31,11 +31,6 @@ LISTS = [
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def path(company: Json) -> str:
     """Where the company's tasks are."""
     return f"/api/unternehmen/{company['id']}/aufgaben"

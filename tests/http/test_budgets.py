@@ -20,7 +20,6 @@ from tests.builders import Api, Follower, assert_error
 from tests.conftest import quick_settings
 
 Json = dict[str, Any]
-Follow = Callable[..., Awaitable[Follower]]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -68,11 +67,6 @@ def spender(worker: ScriptedProvider) -> Spender:
 @pytest.fixture
 async def clock() -> ManualClock:
     return ManualClock(datetime(2026, 4, 5, 10, tzinfo=UTC))
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 async def now(api: Api, one: Json) -> Json:

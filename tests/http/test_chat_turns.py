@@ -29,7 +29,6 @@ from tests.conftest import quick_settings
 from tests.server_process import ServerProcess
 
 Json = dict[str, Any]
-Follow = Callable[..., Awaitable[Follower]]
 Turn = Callable[[WorkOrder, Toolbox], Awaitable[Outcome]]
 
 
@@ -46,11 +45,6 @@ async def agent(owner: Api, company: Json) -> Json:
 @pytest.fixture
 async def path(company: Json) -> str:
     return f"/api/unternehmen/{company['id']}/chat"
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 class Says:

@@ -23,11 +23,6 @@ NO_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def friend(owner: Api) -> Api:
     """A user who belongs to no company yet."""
     return await owner.somebody("Friend")

@@ -12,7 +12,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider, ScriptedReviewer
 from tests.builders import Api, Follower, assert_error
 from tests.conftest import quick_settings
-from tests.http.working import Follow, Json, approvals_of, away, comments_of, runs_of, task_of, verbs_of
+from tests.http.working import Json, approvals_of, away, comments_of, runs_of, task_of, verbs_of
 
 NO = Verdict(accepted=False, reasons="The sum is wrong")
 YES = Verdict(accepted=True, reasons="")
@@ -30,18 +30,8 @@ def worker() -> ScriptedReviewer:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada", verbindungsTyp="scripted")
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 def says(worker: ScriptedReviewer, *verdicts: Any) -> None:

@@ -22,11 +22,6 @@ NO_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def blocker(owner: Api, company: Json) -> Json:
     return await owner.task(company, titel="Blocker")
 

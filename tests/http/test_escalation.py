@@ -17,7 +17,6 @@ from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
 from tests.conftest import quick_settings
 from tests.http.working import (
-    Follow,
     Json,
     approvals_of,
     away,
@@ -34,11 +33,6 @@ async def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada", verbindungsTyp="scripted")
 
@@ -47,11 +41,6 @@ async def agent(owner: Api, company: Json) -> Json:
 async def chief(owner: Api, company: Json) -> Json:
     """An orchestrator that nobody wakes: it is moved by hand."""
     return await owner.agent(company, name="Chief", isOrchestrator=True)
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     """One who takes tasks by REST alone: it has no adapter."""
     return await owner.agent(company, name="Ada")

@@ -16,11 +16,6 @@ LOCK_FIELDS = ("executionLockedBy", "executionRunId", "executionLockedAt", "exec
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def ada(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada")
 

@@ -12,7 +12,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
 from tests.conftest import quick_settings
-from tests.http.working import MINUTE, Follow, Json, away, calling, runs_of, task_of, tasks_of, verbs_of
+from tests.http.working import MINUTE, Json, away, calling, runs_of, task_of, tasks_of, verbs_of
 
 
 @pytest.fixture
@@ -21,18 +21,8 @@ async def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada", verbindungsTyp="scripted")
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 async def held(runtime: Runtime, api: Api) -> None:

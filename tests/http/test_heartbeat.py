@@ -50,18 +50,8 @@ class Gate:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, name="Ada", verbindungsTyp="scripted")
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 @pytest.fixture

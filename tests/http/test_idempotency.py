@@ -24,11 +24,6 @@ DAY = 24 * 3600.0
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def path(company: Json) -> str:
     return f"/api/unternehmen/{company['id']}/aufgaben"
 

@@ -24,11 +24,6 @@ async def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def ada(owner: Api, company: Json) -> Json:
     return await owner.agent(company)
 

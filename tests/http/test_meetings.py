@@ -1,7 +1,6 @@
 """Meetings over HTTP: who is asked, what they say, and that each ends, once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,8 @@ from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower, assert_error
 
 Json = dict[str, Any]
-Follow = Callable[..., Awaitable[Follower]]
 
 NO_ID = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
 
 
 @pytest.fixture
@@ -47,11 +40,6 @@ async def silent(owner: Api, company: Json) -> Json:
 @pytest.fixture
 async def path(company: Json) -> str:
     return f"/api/unternehmen/{company['id']}/meetings"
-
-
-@pytest.fixture
-async def follower(owner: Api, follow: Follow) -> Follower:
-    return await follow(owner)
 
 
 @pytest.fixture(autouse=True)

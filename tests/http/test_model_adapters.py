@@ -50,11 +50,6 @@ def settings(models: ModelServer) -> Settings:
     return quick_settings(agents=agents, work={"critic": "off"})
 
 
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
 async def worked(owner: Api, company: Json, follow: Follow, **fields: Any) -> Json:
     """A run of a new agent of this kind, after its end."""
     follower = await follow(owner, types=["task_completed", "agent_status"])

@@ -13,11 +13,6 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company, verbindungsTyp="scripted")
 

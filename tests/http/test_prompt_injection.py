@@ -14,11 +14,6 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     """The most trusted one there is."""
     return await owner.agent(

@@ -39,11 +39,6 @@ async def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def talker(owner: Api, company: Json, worker: ScriptedProvider) -> Talker:
     """An agent at work on a task."""
     talker = Talker(worker)

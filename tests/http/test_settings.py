@@ -18,11 +18,6 @@ MASKED = "sk-ant-…3xyz"
 OTHER = "sk-ant-api03-another0123456789-4abc"
 
 
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
 async def put(api: Api, key: str, value: Any, company: Json | None = None) -> Any:
     body = {"wert": value} | ({"unternehmenId": company["id"]} if company else {})
     return await api.call("PUT", f"/api/einstellungen/{key}", body)

@@ -24,11 +24,6 @@ STATUSES = [str(status) for status in TaskStatus]
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def agent(owner: Api, company: Json) -> Json:
     return await owner.agent(company)
 

@@ -16,11 +16,6 @@ from tests.http.sockets import Follow, Json, Open, answer_to, bearer, close_code
 
 
 @pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
-@pytest.fixture
 async def open_socket(nobody: Api) -> AsyncIterator[Open]:
     """Open a socket with these headers and this query, and without a token of its own."""
     async with AsyncExitStack() as stack:

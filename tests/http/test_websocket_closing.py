@@ -14,12 +14,6 @@ from opencognit.testing import ManualClock
 from tests.builders import Api
 from tests.http.sockets import Follow, Json, bearer, close_code, everything, is_signed_in, newest, numbers
 
-
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
 # The end of a session
 
 

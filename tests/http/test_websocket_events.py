@@ -16,11 +16,6 @@ from tests.http.sockets import Follow, Json, answer_to, bearer, everything, newe
 NO_ID = "00000000-0000-4000-8000-000000000000"
 
 
-@pytest.fixture
-async def company(owner: Api) -> Json:
-    return await owner.company()
-
-
 # Filters
 
 
