@@ -321,6 +321,15 @@ def dead_call(agent_id: str) -> Reservation:
     )
 
 
+async def settled(runtime: Runtime, company: Company) -> Company:
+    """The company as soon as it holds no reservation; that may be before anyone can watch."""
+    found = await runtime.company(company.id)
+    while found is None or found.reservations:
+        await asyncio.sleep(0.01)
+        found = await runtime.company(company.id)
+    return found
+
+
 class TestDowntime:
     async def test_a_month_that_ended_while_the_server_was_down_is_over_after_it(
         self, tmp_path: Path, worker: ScriptedProvider, spender: Spender
@@ -385,10 +394,7 @@ class TestDowntime:
             await runtime.create_task(company.id, title="T", assignee_id=agent.id)
             await begun.wait()
         async with asyncio.timeout(10), Runtime(tmp_path / "own", **options) as runtime:
-            async for change in runtime.system.watch(kind="company"):
-                if isinstance(change.state, Company) and not change.state.reservations:
-                    assert change.state.spent_cents == 10
-                    break
+            assert (await settled(runtime, company)).spent_cents == 10
 
     async def test_what_the_agent_has_booked_reaches_the_company(self, tmp_path: Path) -> None:
         async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime:
@@ -399,10 +405,7 @@ class TestDowntime:
                 await runtime.ask(kind, one, ReserveBudget(reservation=held))
             await runtime.ask(AGENT, agent.id, SettleCost(reservation_id="call", cost_cents=Decimal(3)))
         async with Runtime(tmp_path / "own", settings=quick_settings()) as runtime, asyncio.timeout(5):
-            found = await runtime.company(company.id)
-            while found is None or found.reservations:
-                await asyncio.sleep(0.01)
-                found = await runtime.company(company.id)
+            found = await settled(runtime, company)
         assert (found.spent_cents, found.reserved_cents) == (3, 0)
 
     async def test_a_time_zone_further_west_gives_no_budget_twice(
