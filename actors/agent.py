@@ -15,6 +15,7 @@ from typing_extensions import override
 from opencognit.actors.agent_budget import AgentBudget
 from opencognit.actors.agent_chat import AgentChat
 from opencognit.actors.agent_memory import AgentMemory
+from opencognit.actors.conversation_turn import ConversationTurn
 from opencognit.actors.work_cycle import WorkCycle
 from opencognit.domain.agent import (
     AddSkill,
@@ -25,6 +26,7 @@ from opencognit.domain.agent import (
     HeartbeatDue,
     HeartbeatEnded,
     LockLost,
+    NoteEffects,
     NoteWaiting,
     PauseAgent,
     Recover,
@@ -48,7 +50,7 @@ from opencognit.domain.budget import (
 from opencognit.domain.chat import EndTurn, MarkRead, ResumeTalks, SendChat, TellBoard
 from opencognit.domain.coding_session import KeepCodingSession
 from opencognit.domain.company import CompanyStatus
-from opencognit.domain.errors import DomainError, Unavailable
+from opencognit.domain.errors import DomainError, NotLockHolder, Unavailable
 from opencognit.domain.events import RunFinished, RunStarted
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
@@ -56,7 +58,7 @@ from opencognit.domain.memory import ChangeMemory, ForgetMemory, NoteRecall, Rem
 from opencognit.domain.message import decode
 from opencognit.domain.permission import SetPermissions, UseApproval
 from opencognit.domain.records import MICRO, CodingSessionKept
-from opencognit.domain.run import Run, RunSource, RunStatus
+from opencognit.domain.run import Effect, Run, RunSource, RunStatus, uncertain_words
 from opencognit.domain.task import Checkout, GiveBack
 
 AgentMessage = (
@@ -92,6 +94,7 @@ AgentMessage = (
     | SetPermissions
     | UseApproval
     | NoteWaiting
+    | NoteEffects
 )
 
 SHOWN = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEFERRED})
@@ -251,6 +254,14 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
             parts.append(self.entry(run.company_id, "provider.waiting", text, runId=run.id, until=message.until))
         await self.append(*parts)
 
+    async def note_effects(self, message: NoteEffects) -> None:
+        """Record what a run does outside; it waits for this before it does it."""
+        body = await self.system.store.queries.run(message.run_id)
+        run = decode(body, Run) if body is not None else None
+        if run is None or run.ended_at is not None:
+            raise NotLockHolder("The run is over")
+        await self.append(replace(run, effects=message.effects, answering=message.answering))
+
     async def keep_coding_session(self, message: KeepCodingSession) -> None:
         """Remember in which session of its command line the agent works on a task."""
         kept = CodingSessionKept(
@@ -268,17 +279,30 @@ class Agent(AgentBudget, AgentChat, AgentMemory):
         """End the runs that nobody works on: first their locks, then their records, then the agent's status."""
         for body in await self.system.store.queries.unfinished_runs(self.id):
             run = decode(body, Run)
-            if run.task_id is not None:
-                await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id))
             cost = Decimal(await self.system.store.queries.cost_of_run(run.id)) / MICRO
-            ended = replace(
-                run, status=RunStatus.FAILED, error=why, cost_cents=cost, ended_at=self.now(), waiting_until=None
-            )
+            run = replace(run, status=RunStatus.FAILED, error=why, cost_cents=cost, waiting_until=None)
+            if run.task_id is not None:
+                await self.system.ask(TASK_LOCK, run.task_id, GiveBack(run_id=run.id, uncertain=run.uncertain))
+            elif run.uncertain is not None:
+                await self._end_uncertain_turn(run, run.uncertain)
+                continue
+            ended = replace(run, ended_at=self.now())
             await self.append(ended, RunFinished.of(ended))
         agent = self.existing()
         if agent.current_task_id is not None or agent.status is AgentStatus.RUNNING:
             idle = AgentStatus.IDLE if agent.status is AgentStatus.RUNNING else agent.status
             await self._become(idle, current_task_id=None)
+
+    async def _end_uncertain_turn(self, run: Run, doing: Effect) -> None:
+        """Do not answer these messages again: what was done for them may have been done."""
+        turn = ConversationTurn(self.system, run)
+        await turn.take_up(run.answering)
+        turn.fail(uncertain_words(doing), again=False)
+        for kind, entity_id, message in turn.deliveries():
+            if isinstance(message, EndTurn):
+                await self.end_turn(message)
+            else:
+                self.system.tell(kind, entity_id, message, internal=True)
 
     async def _may_work(self) -> bool:
         agent = self.state

@@ -22,7 +22,7 @@ from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, MEETING, Kind
 from opencognit.domain.meeting import AnswerMeeting, ExcuseFromMeeting, MeetingStatus
 from opencognit.domain.message import Message, decode
-from opencognit.domain.run import Run, RunStatus
+from opencognit.domain.run import Run, RunStatus, uncertain_words
 from opencognit.providers.port import Outcome, Provider, ProviderFailed, WorkOrder
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class ConversationTurn:
         return self._messages[0].meeting_id if self._messages else None
 
     @property
+    def message_ids(self) -> tuple[str, ...]:
+        """What is answered."""
+        return tuple(message.id for message in self._messages)
+
+    @property
     def _partner_id(self) -> str | None:
         return self._messages[0].sender_agent_id
 
@@ -87,6 +92,11 @@ class ConversationTurn:
                 self.run = replace(self.run, error="The meeting has this agent's answer")
         return not self._is_over
 
+    async def take_up(self, message_ids: tuple[str, ...]) -> None:
+        """Take up these messages, as an earlier process did."""
+        bodies = [await self._system.store.queries.chat_message(message_id) for message_id in message_ids]
+        self._messages = [decode(body, ChatMessage) for body in bodies if body is not None]
+
     async def order(self) -> tuple[WorkOrder, Provider]:
         """What the adapter is told, and the adapter."""
         return await conversation_order(self._system, self.run, self._messages)
@@ -95,8 +105,11 @@ class ConversationTurn:
 
     def take(self, work: "asyncio.Task[Outcome]", tools: RunTools, *, was_cut: bool) -> None:
         """Draw the conclusions from the end of the adapter's work."""
+        self.run = tools.recorded(self.run, ended=None if work.cancelled() else "It ended with the run")
         if work.cancelled():
-            if not was_cut:
+            if self.run.uncertain is not None:
+                self.fail(uncertain_words(self.run.uncertain), again=False)
+            elif not was_cut:
                 self.fail("The adapter gave up", again=True)
             return
         error = work.exception()
@@ -131,13 +144,12 @@ class ConversationTurn:
         else:
             self._notice = f"This could not be answered: {error}"
 
-    def deliveries(self, tools: RunTools) -> Iterator[Delivery]:
+    def deliveries(self) -> Iterator[Delivery]:
         """What has to be delivered, in this order; the last one ends the run."""
         now, me = self._system.clock.now(), self.run.agent_id
-        ended = replace(self.run, ended_at=now, usage=tools.usage, cost_cents=tools.cost_cents)
-        ids = tuple(message.id for message in self._messages)
+        ids = self.message_ids
         is_done = self._is_over or self.run.status is RunStatus.SUCCEEDED or self._notice is not None
-        end = EndTurn(run=replace(ended, output=ended.output or tools.output), read=ids if is_done else ())
+        end = EndTurn(run=replace(self.run, ended_at=now), read=ids if is_done else ())
         if self._again_after is not None:
             end = replace(end, tried=ids, again_at=after(now, self._again_after))
         if not self._messages:
@@ -158,7 +170,7 @@ class ConversationTurn:
         yield AGENT, me, replace(end, notice=self._notice, thread_id=thread_id)
 
     def _take_outcome(self, outcome: Outcome, tools: RunTools) -> None:
-        self.run = replace(self.run, output=outcome.output)
+        self.run = replace(self.run, output=outcome.output or self.run.output)
         if outcome.error is not None:
             self.fail(outcome.error, again=True)
             return

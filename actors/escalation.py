@@ -44,6 +44,7 @@ _WHY = {
     EscalationReason.ATTEMPTS: "has failed too often",
     EscalationReason.REJECTED: "was rejected by its critic too often",
     EscalationReason.CRITIC_FAILED: "could not be looked at by its critic",
+    EscalationReason.INTERRUPTED: "was interrupted",
 }
 
 _log = structlog.get_logger("opencognit.actors")

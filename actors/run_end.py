@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from opencognit.actors.review import CriticFailed, ResultRejected
 from opencognit.actors.run_tools import RunTools
 from opencognit.domain.errors import BudgetExhausted, DomainError
-from opencognit.domain.run import Run, RunStatus
+from opencognit.domain.run import Run, RunStatus, uncertain_words
 from opencognit.domain.task import EscalationReason, HandIn, TaskStatus
 from opencognit.providers.port import Outcome, ProviderFailed
 
@@ -20,14 +20,21 @@ _log = structlog.get_logger("opencognit.work")
 
 def end_of(run: Run, work: "asyncio.Task[Outcome]", tools: RunTools, *, lock_token: int) -> HandIn:
     """How a run is handed in whose work has ended, in whichever way."""
-    run = replace(run, usage=tools.usage, cost_cents=tools.cost_cents)
     if work.cancelled():
-        run = replace(run, status=RunStatus.CANCELLED, error=STOPPED, output=tools.output)
-        return HandIn(run=run, lock_token=lock_token, status=TaskStatus.TODO)
+        return _cancelled(tools.recorded(run), lock_token)
     error = work.exception()
+    run = tools.recorded(run, ended="It ended with the run")
     if error is None:
         return _outcome(run, work.result(), tools, lock_token)
-    return _fault(replace(run, output=tools.output), error, tools, lock_token)
+    return _fault(run, error, tools, lock_token)
+
+
+def _cancelled(run: Run, token: int) -> HandIn:
+    run = replace(run, status=RunStatus.CANCELLED, error=STOPPED)
+    if run.uncertain is None:
+        return HandIn(run=run, lock_token=token, status=TaskStatus.TODO)
+    run = replace(run, error=uncertain_words(run.uncertain))
+    return HandIn(run=run, lock_token=token, status=TaskStatus.BLOCKED, board=EscalationReason.INTERRUPTED)
 
 
 def _fault(run: Run, error: BaseException, tools: RunTools, token: int) -> HandIn:  # noqa: PLR0911 - one for each fault
@@ -57,11 +64,11 @@ def _fault(run: Run, error: BaseException, tools: RunTools, token: int) -> HandI
 
 
 def _outcome(run: Run, outcome: Outcome, tools: RunTools, token: int) -> HandIn:
-    output = outcome.output or tools.output
+    run = replace(run, output=outcome.output or run.output)
     if outcome.error is not None:
-        return failed(replace(run, output=output), token, outcome.error, RunStatus.FAILED)
+        return failed(run, token, outcome.error, RunStatus.FAILED)
     return HandIn(
-        run=replace(run, status=RunStatus.SUCCEEDED, output=output),
+        run=replace(run, status=RunStatus.SUCCEEDED),
         lock_token=token,
         status=TaskStatus(outcome.status),
         asked=tuple(tools.asked),

@@ -7,17 +7,20 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from opencognit.actors.company_tools import CompanyTools
 from opencognit.actors.metered_call import Spending
 from opencognit.actors.output_stream import OutputStream
 from opencognit.actors.ports import Outside
 from opencognit.actors.provider_turns import ProviderTurns
+from opencognit.actors.run_effects import RunEffects
 from opencognit.actors.work_order import recall, workspace
 from opencognit.domain.approval import Approval, AskAgain, RequestApproval
 from opencognit.domain.budget import ReportCostlyRun
 from opencognit.domain.chat import SendChat, TellBoard
 from opencognit.domain.coding_session import CodingSession, KeepCodingSession
-from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
+from opencognit.domain.errors import DomainError, Forbidden, NotFound, ValidationFailed
 from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, MEETING, TASK_LOCK
 from opencognit.domain.meeting import CallMeeting
 from opencognit.domain.memory import Remember
@@ -67,6 +70,7 @@ class RunTools(CompanyTools):
         asked: the approvals that the run has asked for.
         in_meeting: whether the run answers a meeting, in which no other can be called.
         turns: its way to providers.
+        effects: what it does outside.
     """
 
     def __init__(self, system: "ActorSystem", cycle: "WorkCycle", run: Run) -> None:
@@ -80,6 +84,19 @@ class RunTools(CompanyTools):
         self._warned = False
         self._live = OutputStream(system, run)
         self.turns = ProviderTurns(system, run)
+        self.effects = RunEffects(system, run, cycle.origin)
+
+    def recorded(self, run: Run, *, ended: str | None = None) -> Run:
+        """The run with what it has used, said and done so far; `ended` is what came of an effect without a result."""
+        effects = self.effects.all if ended is None else self.effects.ended(ended)
+        return replace(
+            run,
+            usage=self.usage,
+            cost_cents=self.cost_cents,
+            output=run.output or self.output,
+            effects=effects,
+            answering=self.effects.answering,
+        )
 
     async def send_message(self, *, to: str, text: str) -> None:
         """Write to the agent of that name or id, or to the board, as the agent."""
@@ -222,9 +239,20 @@ class RunTools(CompanyTools):
         """Write a text file in the workspace."""
         await self._outside.write_file(await self._workspace(), path, content)
 
-    async def run_command(self, command: str) -> str:
+    async def run_command(self, command: str, *, repeatable: bool = False) -> str:
         """Run a command in the workspace; its output."""
-        return await self._outside.run_command(await self._workspace(), command)
+        workspace = await self._workspace()
+        if repeatable or self.effects.uncertain is not None:
+            # The whole of a run that may not be repeated is one effect.
+            return await self._outside.run_command(workspace, command)
+        await self.effects.begin(f"Command: {command}")
+        try:
+            said = await self._outside.run_command(workspace, command)
+        except DomainError as error:
+            await self.effects.end(f"Refused: {error.message}")
+            raise
+        await self.effects.end(said)
+        return said
 
     async def fetch_url(self, url: str) -> str:
         """The text at a URL."""

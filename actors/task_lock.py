@@ -20,14 +20,16 @@ from opencognit.domain.errors import (
     ValidationFailed,
 )
 from opencognit.domain.events import (
+    Activity,
     RunFinished,
     TaskStarted,
 )
 from opencognit.domain.goal import ForgetGoal
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import APPROVAL, TASK_LOCK
+from opencognit.domain.message import decode
 from opencognit.domain.records import Record
-from opencognit.domain.run import RunSource
+from opencognit.domain.run import Effect, Run, RunSource, uncertain_words
 from opencognit.domain.task import (
     FINISHED,
     RELEASED_TO,
@@ -119,12 +121,9 @@ class TaskLock(TaskEscalation):
             InvalidStatus: the task is in review, done or cancelled.
             AssignedElsewhere: it is assigned to another agent.
         """
-        task = self.existing()
+        await self._expire()
+        task, now = self.existing(), self.now()
         rules = Rules(self.system, task.company_id, self.id)
-        now = self.now()
-        if task.lock_expires_at is not None and task.lock_expires_at <= now:
-            self._tell_lock_lost(task)
-            task = replace(task, status=TaskStatus.TODO).unlocked()
         run_id = message.run_id or self.new_id()
         renewal = task.locked_by == message.agent_id and task.lock_run_id == run_id
         agent = await rules.working_agent(message.agent_id, is_holder=renewal)
@@ -265,8 +264,7 @@ class TaskLock(TaskEscalation):
         activity = self.entry(
             task.company_id, "task.released", f"The task “{task.title}” was given back: its run has ended"
         )
-        await self._change(task, task.moved_to(TaskStatus.TODO, now=self.now()).unlocked(), activity)
-        self._wake_assignee(RunSource.AUTOMATION)
+        await self._put_back(task, message.uncertain, activity)
 
     async def unassign(self, message: Unassign) -> None:
         """An agent is gone: take its lock and its assignment away."""
@@ -282,23 +280,38 @@ class TaskLock(TaskEscalation):
 
     async def timer_due(self, _message: TimerDue) -> None:
         """A lease has run out, or it is time for the next attempt."""
-        task, now = self.existing(), self.now()
-        if task.lock_expires_at is not None and task.lock_expires_at <= now:
-            activity = self.entry(
-                task.company_id,
-                "task.lock_expired",
-                f"The lock on “{task.title}” has expired",
-                runId=task.lock_run_id,
-            )
-            self._tell_lock_lost(task)
-            await self._change(task, task.moved_to(TaskStatus.TODO, now=now).unlocked(), activity)
-            self._wake_assignee(RunSource.AUTOMATION)
-        elif task.next_attempt_at is not None and task.next_attempt_at <= now:
+        await self._expire()
+        task = self.existing()
+        if task.next_attempt_at is not None and task.next_attempt_at <= self.now():
             await self.persist(replace(task, next_attempt_at=None))
             self._wake_assignee(RunSource.AUTOMATION)
         self._arm()
 
     # Below: what the handlers share
+
+    async def _expire(self) -> None:
+        """Free the task if its lease has run out."""
+        task = self.existing()
+        if task.lock_expires_at is None or task.lock_expires_at > self.now():
+            return
+        body = await self.system.store.queries.run(task.lock_run_id or "")
+        uncertain = decode(body, Run).uncertain if body is not None else None
+        activity = self.entry(
+            task.company_id, "task.lock_expired", f"The lock on “{task.title}” has expired", runId=task.lock_run_id
+        )
+        self._tell_lock_lost(task)
+        await self._put_back(task, uncertain, activity)
+
+    async def _put_back(self, task: Task, uncertain: Effect | None, activity: Activity) -> None:
+        """Free a task whose run is dead: for another try or, where nobody knows what the run has done, a person."""
+        status = TaskStatus.TODO if uncertain is None else TaskStatus.BLOCKED
+        freed = task.moved_to(status, now=self.now()).unlocked()
+        if uncertain is not None:
+            words = uncertain_words(uncertain)
+            freed = await self.escalated(freed, EscalationReason.INTERRUPTED, words, by=task.locked_by or "")
+            self.tell_self(FollowEscalation())
+        await self._change(task, freed, activity)
+        self._wake_assignee(RunSource.AUTOMATION)
 
     def _attempted(self, task: Task) -> Task:
         """The task after a failed attempt: again later, or blocked after the last one."""

@@ -27,7 +27,7 @@ from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run, RunSource, RunStatus
 from opencognit.domain.task import Checkout, GiveBack, HandIn
-from opencognit.providers.port import Outcome, Provider, ProviderFailed, WorkOrder
+from opencognit.providers.port import Outcome, Provider, ProviderFailed, WorkOrder, may_repeat
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -159,6 +159,8 @@ class WorkCycle:
     async def _provided(self, order: WorkOrder, provider: Provider, tools: RunTools) -> Outcome:
         try:
             async with TimeLimit(self._system.clock, order.time_limit) as tools.turns.limit:
+                if not may_repeat(provider, order):
+                    await tools.effects.begin(f"“{order.title}”, by the adapter {provider.name}")
                 return await accepted_work(self._system, order, provider, tools)
         except ProviderFailed as error:
             await tools.book(error.partial)
@@ -176,6 +178,7 @@ class WorkCycle:
             if await turn.begin() and not self._cut:
                 order, provider = await turn.order()
                 tools.in_meeting = turn.meeting_id is not None
+                tools.effects.answering = turn.message_ids
                 self._work = self._system.keep(self._provided(order, provider, tools))
                 if self._cut:
                     self._work.cancel()
@@ -186,7 +189,7 @@ class WorkCycle:
         finally:
             tools.end()
             self._work = None
-        for kind, entity_id, message in turn.deliveries(tools):
+        for kind, entity_id, message in turn.deliveries():
             await self._insist(kind, entity_id, message)
         self.run_id = None
         self._cut = False

@@ -33,6 +33,9 @@ MEMORIES = 10
 """How many of an agent's own notes, those nearest to the task."""
 
 
+EARLIER_RUNS = 3
+"""How many of its last runs on the task an agent is reminded of: of their effects outside."""
+
 GOALS = 20
 """How many goals, and how many tasks below its own, it is told of."""
 
@@ -63,6 +66,7 @@ async def work_order(system: "ActorSystem", run: Run) -> tuple[WorkOrder, Provid
         memories=memories,
         goals=await _goals(system, task),
         subtasks=await _subtasks(system, task),
+        effects=await _effects(system, task, agent),
         colleagues=await _colleagues(system, agent) if agent.is_orchestrator else (),
     )
     return order, provider
@@ -175,6 +179,12 @@ def _goal(goal: Goal) -> str:
 async def _subtasks(system: "ActorSystem", task: Task) -> tuple[str, ...]:
     below = [decode(body, Task) for body in await system.store.queries.task_lines(task.id, GOALS)]
     return tuple(f"{one.title} ({one.status}, {one.id})" for one in below)
+
+
+async def _effects(system: "ActorSystem", task: Task, agent: Agent) -> tuple[str, ...]:
+    runs = [decode(body, Run) for body in await system.store.queries.attempts_at(task.id, agent.id, EARLIER_RUNS)]
+    effects = [effect for run in reversed(runs) for effect in run.effects]
+    return tuple(f"{e.began_at} {e.description}\n{e.result or 'Nobody knows what came of it.'}" for e in effects)
 
 
 async def _colleagues(system: "ActorSystem", agent: Agent) -> tuple[str, ...]:

@@ -21,9 +21,11 @@ from aiohttp import web
 from opencognit.demo_company import ASSIGNMENTS, CLAUDE, JOBS, Assignment, Job
 from opencognit.demo_view import View
 from opencognit.domain.agent import Agent, CreateAgent, UpdateAgent
+from opencognit.domain.approval import Approval, ApprovalKind, RequestApproval
 from opencognit.domain.caller import SignedIn
 from opencognit.domain.company import Company, CreateCompany
-from opencognit.domain.message import decode, encode
+from opencognit.domain.critic import CommandCritic
+from opencognit.domain.message import Message, decode, encode
 from opencognit.domain.task import CreateTask, Priority, Task, TaskStatus
 from opencognit.domain.wire_names import ADAPTER_FIELDS, FIELDS, PATHS, TASK_EVENT_FIELDS
 from opencognit.http.server import listening
@@ -95,14 +97,39 @@ class _Demo:
                 adapter_config=config,
             )
             path = f"/api/{PATHS['companies']}/{company.id}/{PATHS['agents']}"
-            agent = await client.post(path, create, Agent, key=f"agent-{job.key}", once=True)
+            try:
+                if job.by_approval:
+                    agent = await self._approve(client, company, agents["otto"], create)
+                else:
+                    agent = await client.post(path, create, Agent, key=f"agent-{job.key}")
+            except _Conflict:
+                # Started again: the same step, but the service that its body names has another port now.
+                hired = await client.get(path, list[Agent])
+                agent = next(one for one in hired if one.name == job.name)
             if agent.adapter_config != config:
-                # Started again: the service has another port now.
                 path = f"/api/{PATHS['agents']}/{agent.id}"
                 agent = await client.send("PATCH", path, encode(_only_config(config)), Agent)
             agents[job.key] = agent
             self._view.agent(agent.id, agent.name, agent.role)
         return agents
+
+    async def _approve(self, client: "_Client", company: Company, asker: Agent, create: CreateAgent) -> Agent:
+        """Hire as an agent does: it asks, the board says yes, and the runtime carries it out, once."""
+        token = await client.post(f"/api/{PATHS['agents']}/{asker.id}/token", None, dict[str, Any], key="token")
+        request = RequestApproval(
+            title=f"Hire {create.name}", kind=ApprovalKind.HIRE, payload=json.loads(encode(create))
+        )
+        path = f"/api/{PATHS['companies']}/{company.id}/{PATHS['approvals']}"
+        asking = _Client(client.session, token["token"])
+        asked = await asking.post(path, request, Approval, key=f"hire-{create.name}")
+        self._view.say(f"{asker.name} asks the board: {asked.title}?")
+        path = f"/api/{PATHS['approvals']}/{asked.id}"
+        approval = await client.post(f"{path}/{PATHS['approve']}", None, Approval, key=f"approve-{create.name}")
+        while approval.executed_at is None:
+            approval = await client.get(path, Approval)
+        self._view.say("The board agrees")
+        hired = (approval.result or {})[FIELDS["agent_id"]]
+        return await client.get(f"/api/{PATHS['agents']}/{hired}", Agent)
 
     async def _assign(self, client: "_Client", company: Company, agents: dict[str, Agent]) -> None:
         made: dict[str, Task] = {}
@@ -127,6 +154,7 @@ class _Demo:
             assignee_id=agents[assignment.agent].id,
             priority=Priority(assignment.priority),
             blocked_by=tuple(made[key].id for key in assignment.after),
+            critic=CommandCritic(command=assignment.critic) if assignment.critic else None,
         )
         path = f"/api/{PATHS['companies']}/{company.id}/{PATHS['tasks']}"
         return await client.post(path, create, Task, key=f"task-{assignment.key}")
@@ -166,7 +194,8 @@ class _Demo:
             return {}
         if job.adapter == "http":
             return {"url": self._service}
-        return {ADAPTER_FIELDS["command"]: job.command}
+        # They only look: whoever is killed in the middle of it may do it again.
+        return {ADAPTER_FIELDS["command"]: job.command, ADAPTER_FIELDS["repeatable"]: True}
 
 
 class _Client:
@@ -174,16 +203,9 @@ class _Client:
         self.session = session
         self.token = token
 
-    async def post(self, path: str, message: object, wanted: type[T], *, key: str, once: bool = False) -> T:
-        # `once`: the key alone names the step, since its body changes with every start.
-        headers = {"Idempotency-Key": f"demo-{key}"}
-        try:
-            return await self.send("POST", path, encode(message), wanted, headers=headers)
-        except _Conflict:
-            if not once:
-                raise
-            agents = await self.get(path, list[Agent])
-            return next(agent for agent in agents if agent.name == message.name)  # type: ignore[attr-defined, return-value]
+    async def post(self, path: str, message: Message[Any] | None, wanted: type[T], *, key: str) -> T:
+        body = b"" if message is None else encode(message)
+        return await self.send("POST", path, body, wanted, headers={"Idempotency-Key": f"demo-{key}"})
 
     async def get(self, path: str, wanted: type[T]) -> T:
         return await self.send("GET", path, b"", wanted)
@@ -235,9 +257,12 @@ async def _sign_in(session: aiohttp.ClientSession, account: dict[str, str]) -> s
 
 @asynccontextmanager
 async def _service() -> AsyncIterator[str]:
-    """The local HTTP service that Otto asks; yields its URL."""
+    """The local HTTP service that Otto asks, and that is not quite awake at first; yields its URL."""
+    refusals = iter([web.HTTPServiceUnavailable(headers={"Retry-After": "1"})])
 
     async def work(request: web.Request) -> web.Response:
+        for refusal in refusals:
+            raise refusal
         order = await request.json()
         blockers = order.get(ADAPTER_FIELDS["blocker_results"], [])
         lines = [f"{result.splitlines()[0]}" for result in blockers] or [

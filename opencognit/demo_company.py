@@ -24,10 +24,20 @@ printf '%s\\n' "$found" | cut -c1-110 | head -n 5
 
 REPORT = f"""
 python3 -c '
-import json, sys
+import json, re, sys
 order = json.load(sys.stdin)
 results = [result.splitlines()[0] for result in order.get("{ADAPTER_FIELDS["blocker_results"]}", [])]
 print(f"{{len(results)}} counts:", "; ".join(results))
+if any("total" in comment for comment in order.get("{ADAPTER_FIELDS["comments"]}", [])):
+    print("In total:", sum(int(word) for result in results for word in re.findall(": ([0-9]+) lines", result)), "lines")
+'
+"""
+
+HAS_A_TOTAL = f"""
+python3 -c '
+import json, sys
+if "total" not in json.load(sys.stdin)["{ADAPTER_FIELDS["result"]}"]:
+    sys.exit("The total of all lines is missing.")
 '
 """
 
@@ -41,6 +51,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     adapter: str
     command: str | None = None
     is_orchestrator: bool = False
+    by_approval: bool = False
+    """Whether the orchestrator asks the board for this one."""
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +64,15 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     priority: str = "medium"
     after: tuple[str, ...] = ()
+    critic: str | None = None
+    """A command that looks at the result."""
 
 
 JOBS = (
     Job(key="otto", name="Otto", role="Orchestrator", adapter="http", is_orchestrator=True),
     Job(key="cora", name="Cora", role="Counts lines", adapter="bash", command=COUNT),
     Job(key="sam", name="Sam", role="Searches code", adapter="bash", command=SEARCH),
-    Job(key="rita", name="Rita", role="Writes reports", adapter="bash", command=REPORT),
+    Job(key="rita", name="Rita", role="Writes reports", adapter="bash", command=REPORT, by_approval=True),
 )
 
 ASSIGNMENTS = (
@@ -74,6 +88,7 @@ ASSIGNMENTS = (
         agent="rita",
         about="One line for each count.",
         after=("python", "prose", "settings"),
+        critic=HAS_A_TOTAL,
     ),
     Assignment(
         key="report",

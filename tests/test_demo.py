@@ -18,6 +18,12 @@ async def test_the_demonstration_does_all_its_tasks_and_ends_by_itself() -> None
         output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     assert b"8 of 8 tasks are done" in output
+    said = output.decode()
+    assert "The critic has rejected the result: The total of all lines is missing." in said
+    assert "The critic has accepted the result" in said
+    assert "[run_finished] deferred" in said, "the service that was not awake yet was asked again"
+    assert said.index("Otto asks the board: Hire Rita?") < said.index("Demo: approved: Hire Rita")
+    assert said.index("Demo: approved: Hire Rita") < said.index("Hired Rita: Writes reports")
 
 
 async def test_a_demonstration_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:

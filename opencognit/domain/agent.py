@@ -12,7 +12,7 @@ from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Id, Message, Name, Success, Text
 from opencognit.domain.permission import Grant, Permission
-from opencognit.domain.run import Run, RunSource
+from opencognit.domain.run import Effect, Run, RunSource
 from opencognit.domain.wire_names import FIELDS
 
 Interval = Annotated[int, msgspec.Meta(ge=5, le=366 * 24 * 3600)]
@@ -208,6 +208,18 @@ class NoteWaiting(Message[None], frozen=True, kw_only=True):
 
     run_id: str
     until: Instant | None
+
+
+class NoteEffects(Message[None], frozen=True, kw_only=True):
+    """Internal: record what a run does outside, before it begins and when it has ended.
+
+    Raises:
+        NotLockHolder: the run is over.
+    """
+
+    run_id: str
+    effects: tuple[Effect, ...]
+    answering: tuple[str, ...] = ()
 
 
 class Recover(Message[None], frozen=True, kw_only=True):

@@ -62,6 +62,15 @@ TRANSITIONS = {
 """Which status may follow which; the ends have no successor, so an ended run cannot be overwritten."""
 
 
+class Effect(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """Something that a run does outside and that may not simply be done again."""
+
+    description: str
+    began_at: Instant
+    result: str | None = None
+    """What came of it; None as long as nobody knows."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     """One recorded run."""
 
@@ -81,6 +90,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     ended_at: Instant | None = None
     waiting_until: Instant | None = None
     """While the run waits for its provider: until when at most."""
+    effects: tuple[Effect, ...] = ()
+    """Each is recorded before it begins, and again with its result."""
+    answering: tuple[str, ...] = ()
+    """Where messages are answered: which, as soon as there is an effect."""
 
     @property
     def locked_task_id(self) -> str:
@@ -88,3 +101,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
         if self.task_id is None:
             raise TypeError(f"Run {self.id} answers messages and has no task")
         return self.task_id
+
+    @property
+    def uncertain(self) -> Effect | None:
+        """The effect of which nobody knows what came of it."""
+        return open_effect(self.effects)
+
+
+def open_effect(effects: tuple[Effect, ...]) -> Effect | None:
+    """The newest of these, if it has no result yet."""
+    return effects[-1] if effects and effects[-1].result is None else None
+
+
+def uncertain_words(effect: Effect) -> str:
+    """What a person is told about work that was cut off in the middle."""
+    return f"It was interrupted, and nobody knows what came of this, begun at {effect.began_at}: {effect.description}"

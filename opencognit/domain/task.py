@@ -16,7 +16,7 @@ from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import Instant, Seconds, after
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
-from opencognit.domain.run import Run
+from opencognit.domain.run import Effect, Run
 from opencognit.domain.wire_names import FIELDS
 
 Lease = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
@@ -84,6 +84,7 @@ class EscalationReason(StrEnum):
     ATTEMPTS = "attempts"
     REJECTED = "rejected"
     CRITIC_FAILED = "critic_failed"
+    INTERRUPTED = "interrupted"
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
@@ -170,8 +171,11 @@ class Task(Entity, frozen=True, kw_only=True):
     def answered(self, approval_id: str, *, approved: bool) -> TaskStatus | None:
         """What the task becomes with the board's answer; None where it stays as it is.
 
-        A result that no critic could look at is done with a yes; all else goes on, whatever the answer was.
+        A result that no critic could look at is done with a yes; what was interrupted is tried again with a yes alone;
+        all else goes on, whatever the answer was.
         """
+        if self.escalation is not None and self.escalation.reason is EscalationReason.INTERRUPTED:
+            return TaskStatus.TODO if approved and self.escalation.id == approval_id else None
         if self.status is TaskStatus.IN_REVIEW and self.escalation is not None and self.escalation.id == approval_id:
             return TaskStatus.DONE if approved else TaskStatus.TODO
         return TaskStatus.TODO if self.status is TaskStatus.BLOCKED else None
@@ -291,6 +295,8 @@ class GiveBack(Message[None], frozen=True, kw_only=True):
     """Internal: this run is dead; free the task if the run still holds it."""
 
     run_id: str
+    uncertain: Effect | None = None
+    """What it was about to do, if that may not simply be done again."""
 
 
 class Unblock(Message["Task | None"], frozen=True, kw_only=True):

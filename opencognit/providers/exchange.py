@@ -31,6 +31,9 @@ Cents = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
 class AdapterConfig(msgspec.Struct, frozen=True, kw_only=True, rename=ADAPTER_FIELDS, forbid_unknown_fields=True):
     """The root of what an adapter takes as an agent's `verbindungsConfig`."""
 
+    repeatable: bool | None = None
+    """Whether work that was cut off in the middle may be done again without asking; None as the adapter says."""
+
 
 Config = TypeVar("Config", bound=AdapterConfig)
 

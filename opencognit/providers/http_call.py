@@ -1,17 +1,20 @@
 """The `http` adapter: a task is done by a web service.
 
 The order goes out as one JSON document. The service answers with 200 and the result, as JSON or as plain
-text, or with 202 and posts the same JSON later to the address that the order names. The run's id goes along
-as `Idempotency-Key`, so that a service that keeps it does the work once however often it is asked.
+text, or with 202 and posts the same JSON later to the address that the order names. An `Idempotency-Key` goes along
+that is the same for as long as the order says the same, in this run or, after a crash, in the next one: a service that
+keeps it does the work once, however often it is asked.
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.message import encode
@@ -106,7 +109,7 @@ class HttpProvider:
             **config.headers,
             "Content-Type": "application/json",
             "Accept": "application/json, text/plain",
-            "Idempotency-Key": order.run_id,
+            "Idempotency-Key": _key(order),
         }
         async with self._session().post(
             config.url,
@@ -125,6 +128,10 @@ class HttpProvider:
         if self._kept_session is None:
             self._kept_session = guarded_session(self._allowed)
         return self._kept_session
+
+
+def _key(order: WorkOrder) -> str:
+    return hashlib.sha256(encode(replace(OrderDocument.of(order), run_id=""))).hexdigest()[:32]
 
 
 def _check_header(name: str, value: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.plan import PlannedTask
 from opencognit.domain.run import TokenUsage
+from opencognit.domain.wire_names import ADAPTER_FIELDS
 
 T = TypeVar("T")
 
@@ -70,6 +71,8 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be reached, each as text; the task's own goal first."""
     subtasks: tuple[str, ...] = ()
     """The tasks below this one, each as `title (status, id)`."""
+    effects: tuple[str, ...] = ()
+    """What its last runs on the task have done outside and may not simply do again, oldest first."""
     colleagues: tuple[str, ...] = ()
     """For an orchestrator: who could do what, and how much each has to do."""
     context_tokens: int = 100_000
@@ -220,8 +223,11 @@ class Toolbox(Protocol):
     async def write_file(self, path: str, content: str) -> None:
         """Write a text file in the workspace."""
 
-    async def run_command(self, command: str) -> str:
-        """Run a command in the workspace; its output."""
+    async def run_command(self, command: str, *, repeatable: bool = False) -> str:
+        """Run a command in the workspace; its output.
+
+        One that is not `repeatable` is recorded before and after; cut off in between, it is a person's to judge.
+        """
 
     async def fetch_url(self, url: str) -> str:
         """The text at a URL."""
@@ -262,7 +268,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     cost_known: bool
     """Whether what its work costs is known, rather than as it reports."""
     may_retry: bool
-    """Whether work that was cut off in the middle may simply be done again."""
+    """Whether work that was cut off in the middle may simply be done again, where the configuration does not say."""
 
 
 class Provider(Protocol):
@@ -281,6 +287,12 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give back what it holds (connections)."""
+
+
+def may_repeat(provider: Provider, order: WorkOrder) -> bool:
+    """Whether this work may simply be done again after it was cut off in the middle."""
+    stated = order.config.get(ADAPTER_FIELDS["repeatable"])
+    return stated if isinstance(stated, bool) else provider.abilities.may_retry
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,11 +65,15 @@ class RunCommand(AgentTool, frozen=True, kw_only=True):
     name: ClassVar[str] = "run_command"
 
     command: Annotated[str, Meta(min_length=1, max_length=30_000, pattern=r"^[^\x00]+$", description="For bash.")]
+    repeatable: Annotated[
+        bool,
+        Meta(description="true only if it does no harm to run it a second time, as with tests, builds and searches."),
+    ] = False
 
     @override
     async def call(self, toolbox: Toolbox) -> ToolAnswer:
         """Run it."""
-        return ToolAnswer(text=await toolbox.run_command(self.command))
+        return ToolAnswer(text=await toolbox.run_command(self.command, repeatable=self.repeatable))
 
 
 class FetchUrl(AgentTool, frozen=True, kw_only=True):

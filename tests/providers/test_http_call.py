@@ -65,8 +65,16 @@ async def test_the_service_is_sent_the_whole_task(http: HttpProvider, service: S
             "rueckruf": {"url": "http://127.0.0.1:3201/api/rueckruf/run-1", "token": "once-only"},
         }
     ]
-    assert service.headers[0]["Idempotency-Key"] == "run-1"
     assert service.headers[0]["Authorization"] == "Bearer canary"
+
+
+async def test_the_same_work_has_the_same_key_in_every_run_and_other_work_another(
+    http: HttpProvider, service: Service
+) -> None:
+    for work in ({}, {"run_id": "run-2"}, {"comments": ("Bob: once more",)}):
+        await http.work(order(config={"url": service.url}, **work), FakeToolbox())
+    first, again, other = (headers["Idempotency-Key"] for headers in service.headers)
+    assert first == again != other
 
 
 async def test_after_202_the_answer_comes_by_call_back(http: HttpProvider, service: Service) -> None:
