@@ -3,6 +3,10 @@
 The command writes into pipes that are ours, so that waiting for it never means waiting for a child that it
 left behind with its output open. Ending the group ends that child, too; one that has left the group is found
 by a mark in its environment. A command that hides itself from both ends only with its sandbox.
+
+Processes are started by `subprocess`, whose child runs no Python between fork and exec. The event loop's own way must
+not be taken: uvloop's child cleans up the threads of the parent, meets a lock of SQLite that a thread held at the
+fork, and waits for it for ever, and the parent for the child.
 """
 
 import asyncio
@@ -10,7 +14,9 @@ import contextlib
 import os
 import secrets
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -39,10 +45,13 @@ _SWEEPS = 10
 class ProcessGroup:
     """A running command and all that it has started. Made by `start`, given back by `end`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, pipes: Sequence["_Pipe"], *, mark: str) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", pipes: Sequence["_Pipe"], *, mark: str) -> None:
         self._process = process
         self._pipes = pipes
         self._mark = mark
+        self._loop = asyncio.get_running_loop()
+        self._status: asyncio.Future[int] = self._loop.create_future()
+        threading.Thread(target=self._reap, name=f"process-{process.pid}", daemon=True).start()
 
     @classmethod
     async def start(
@@ -82,8 +91,8 @@ class ProcessGroup:
             order.write(stdin)
             order.seek(0)
             undo.callback(_kill_marked, mark)
-            process = await asyncio.create_subprocess_exec(
-                *argv,
+            process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns when the program is loaded; what it is, the caller knows
+                argv,
                 stdin=order,
                 stdout=ends[0],
                 stderr=ends[1],
@@ -91,12 +100,13 @@ class ProcessGroup:
                 env={**env, _MARK: mark},
                 start_new_session=True,
             )
+            group = cls(process, pipes, mark=mark)
             undo.pop_all()
-        return cls(process, pipes, mark=mark)
+        return group
 
     async def wait(self) -> int:
         """Wait for the command itself, not for what it left behind; returns its status, -n for signal n."""
-        return await self._process.wait()
+        return await asyncio.shield(self._status)
 
     async def end(self, *, grace: float) -> None:
         """End every process of the group: by SIGTERM, and after `grace` seconds by SIGKILL.
@@ -108,7 +118,7 @@ class ProcessGroup:
                 await self._gone(within=grace)
             self._signal(signal.SIGKILL)
             await asyncio.to_thread(_kill_marked, self._mark)
-            await self._process.wait()
+            await self.wait()
             await self._gone(within=_LAST_WAIT)
             await asyncio.wait([pipe.closed for pipe in self._pipes], timeout=_LAST_WAIT)
         except asyncio.CancelledError:
@@ -118,6 +128,12 @@ class ProcessGroup:
         finally:
             for pipe in self._pipes:
                 pipe.close()
+
+    def _reap(self) -> None:
+        status = self._process.wait()
+        # The loop may be gone, and with it whoever waited.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._status.set_result, status)
 
     def _signal(self, number: int) -> bool:
         """Send it to the whole group; False when the group is empty."""

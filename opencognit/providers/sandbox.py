@@ -7,6 +7,7 @@ a command can do whatever the server's own user can: read its files and, by `/pr
 
 import asyncio
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -99,16 +100,10 @@ async def _working_bubblewrap() -> str | None:
     if program is None:
         log.warning("bubblewrap_missing", consequence="commands run without a sandbox")
         return None
-    probe = await asyncio.create_subprocess_exec(
-        program,
-        *_WALLS,
-        "/bin/true",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+    probe = await asyncio.to_thread(
+        subprocess.run, [program, *_WALLS, "/bin/true"], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    _, complaint = await probe.communicate()
     if probe.returncode:
-        log.warning("bubblewrap_refused", reason=complaint.decode(errors="replace").strip()[:500])
+        log.warning("bubblewrap_refused", reason=probe.stderr.decode(errors="replace").strip()[:500])
         return None
     return program
