@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from opencognit.actors.review import CriticFailed, ResultRejected
 from opencognit.actors.run_tools import RunTools
 from opencognit.domain.errors import BudgetExhausted, DomainError
-from opencognit.domain.run import Run, RunStatus, uncertain_words
+from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import EscalationReason, HandIn, TaskStatus
 from opencognit.providers.port import Outcome, ProviderFailed
 
@@ -33,7 +33,6 @@ def _cancelled(run: Run, token: int) -> HandIn:
     run = replace(run, status=RunStatus.CANCELLED, error=STOPPED)
     if run.uncertain is None:
         return HandIn(run=run, lock_token=token, status=TaskStatus.TODO)
-    run = replace(run, error=uncertain_words(run.uncertain))
     return HandIn(run=run, lock_token=token, status=TaskStatus.BLOCKED, board=EscalationReason.INTERRUPTED)
 
 

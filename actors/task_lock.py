@@ -223,7 +223,9 @@ class TaskLock(TaskEscalation):
         if message.failed and freed.status is TaskStatus.BLOCKED:
             reason = EscalationReason.ATTEMPTS
         if reason is not None:
-            freed = await self.escalated(freed, reason, message.run.error or "", by=message.run.agent_id)
+            run = message.run
+            error = (uncertain_words(run.uncertain) if run.uncertain else run.error) or ""
+            freed = await self.escalated(freed, reason, error, by=run.agent_id)
             self.tell_self(FollowEscalation())
         if message.result is not None:
             freed = replace(freed, result=message.result)
