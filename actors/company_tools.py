@@ -15,6 +15,7 @@ from opencognit.domain.kinds import APPROVAL, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import decode, made
 from opencognit.domain.plan import CreatePlan, PlannedTask, Report
 from opencognit.domain.task import AddComment, Comment, CreateTask, Task, UpdateTask
+from opencognit.domain.wire_names import ADAPTER_FIELDS
 
 COMMENTS_READ = 50
 
@@ -83,9 +84,13 @@ class CompanyTools(ToolRights):
         return (await self._system.ask(GOAL, goal.id, message, origin=self._cycle.origin)).status
 
     async def hire(self, *, reason: str, fields: Mapping[str, Any]) -> str:
-        """Ask the board to hire an agent that reports to this one; returns the approval's id."""
+        """Ask the board to hire an agent that reports to this one and works as it does; returns the approval's id."""
         superior = await self._agent()
-        wanted = made(CreateAgent, {**fields, "reports_to": superior.id})
+        # Without its secrets, which the board would be shown: the new agent has the company's keys.
+        config = self._system.surroundings.secrets.public(superior.adapter_config)
+        adapter = config.pop(ADAPTER_FIELDS["provider"], superior.adapter)
+        fields = {**fields, "reports_to": superior.id, "adapter": adapter, "adapter_config": config}
+        wanted = made(CreateAgent, fields)
         payload = msgspec.to_builtins(wanted)
         request = RequestApproval(
             kind=ApprovalKind.HIRE,

@@ -102,6 +102,9 @@ class SecretKeeper(Protocol):
     ) -> tuple[dict[str, Any], str | None]:
         """(the configuration with its secrets masked, the sealed secrets); a masked value keeps the secret it masks."""
 
+    def public(self, masked: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration without the parts that hold secrets."""
+
     def join(self, masked: Mapping[str, Any], sealed: str | None) -> dict[str, Any]:
         """The configuration with its secrets in the clear."""
 

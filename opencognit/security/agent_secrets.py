@@ -40,6 +40,10 @@ class AgentSecretKeeper:
         masked, secrets = split_secrets(keep_known(config, known))
         return masked, self._box.seal(msgspec.json.encode(secrets).decode()) if secrets else None
 
+    def public(self, masked: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration without those of its parts that hold a secret."""
+        return {name: part for name, part in masked.items() if not split_secrets({name: part})[1]}
+
     def join(self, masked: Mapping[str, Any], sealed: str | None) -> dict[str, Any]:
         """The configuration with its secrets in the clear.
 

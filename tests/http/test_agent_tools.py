@@ -138,6 +138,23 @@ async def test_a_hire_is_a_question_to_the_board_in_wire_form(
     assert len((await owner.get(f"/api/unternehmen/{company['id']}/experten")).json) == 2
 
 
+@pytest.mark.parametrize(
+    ("config", "adapter", "hired"),
+    [
+        ({"modell": "m", "apiKey": "sk-secret-of-the-chief-123456"}, "scripted", {"modell": "m"}),
+        ({"anbieter": "claude", "modell": "m", "maxSchritte": 5}, "claude", {"modell": "m", "maxSchritte": 5}),
+    ],
+)
+async def test_who_is_hired_works_as_its_superior_does_without_its_secrets(
+    owner: Api, company: Json, worker: ScriptedProvider, *, config: Json, adapter: str, hired: Json
+) -> None:
+    chief = await owner.agent(company, verbindungsTyp="scripted", verbindungsConfig=config, isOrchestrator=True)
+    calling(worker, ("hire", {"agent_name": "Bob", "role": "Painter", "reason": "Nobody paints"}))
+    await run(owner, company, chief)
+    [approval] = (await owner.get(f"/api/unternehmen/{company['id']}/genehmigungen")).json
+    assert (approval["payload"]["verbindungsTyp"], approval["payload"]["verbindungsConfig"]) == (adapter, hired)
+
+
 async def test_a_report_is_a_comment_and_an_activity(
     owner: Api, company: Json, ceo: Json, worker: ScriptedProvider
 ) -> None:
