@@ -116,6 +116,7 @@ class AgentBudget(AgentProfile):
             input_tokens=usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
             output_tokens=usage.output_tokens,
             cost_cents=message.cost_cents,
+            estimated=message.estimated,
             spent_cents=agent.spent_cents,
         )
         used_up = is_used_up(agent)

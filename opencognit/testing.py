@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opencognit.clock import Timer
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.instants import Instant, Seconds, after, instant
-from opencognit.providers.port import Abilities, Outcome, Toolbox, Verdict, WorkOrder
+from opencognit.providers.port import Outcome, Toolbox, Verdict, WorkOrder
 
 Script = Callable[[WorkOrder, Toolbox], Awaitable[Outcome]]
 Judge = Callable[[WorkOrder, str, Toolbox], Awaitable[Verdict]]
@@ -109,7 +110,7 @@ class ScriptedProvider:
         orders: what it was given, in order.
     """
 
-    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=True)
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, repeatable=True)
 
     def __init__(self, script: Script | None = None, *, name: str = "scripted") -> None:
         self.name = name

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import Draining, Unavailable
 from opencognit.domain.message import encode
+from opencognit.domain.wire_names import FIELDS
 from opencognit.http.answering import json_answer
 from opencognit.http.request import Request
 from opencognit.http.route import Routes, Subject
@@ -23,6 +26,21 @@ async def health(request: Request) -> web.Response:
         "timestamp": request.runtime.clock.now(),
     }
     return json_answer(encode(body), status=Draining.status if draining else 200)
+
+
+class AdapterBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """What an agent can be hired with."""
+
+    name: str
+    """Its `verbindungsTyp`."""
+    abilities: Abilities
+
+
+@routes.add("GET", "/api/system/adapters", subject=Subject.SIGNED_IN)
+async def adapters(request: Request) -> list[AdapterBody]:
+    """The adapters of this server, and what each can do."""
+    providers = request.runtime.system.surroundings.providers
+    return [AdapterBody(name=name, abilities=one.abilities) for name, one in sorted(providers.items())]
 
 
 @routes.add("GET", "/api/system/ready", subject=Subject.PUBLIC)

@@ -189,6 +189,8 @@ class CostBooked(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     input_tokens: int
     output_tokens: int
     cost_cents: Decimal
+    estimated: bool
+    """Whether nobody named the cost: the price of the model is not known, or how the call ended."""
     spent_cents: Decimal
 
 

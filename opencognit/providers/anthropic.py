@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
+from opencognit.domain.adapter import Abilities
 from opencognit.providers.agent_tool import AgentTool, ToolAnswer
 from opencognit.providers.agent_tools import input_schema
 from opencognit.providers.anthropic_messages import VENDOR, MessagesApi, MessagesRequest, Payer
 from opencognit.providers.chat_model import Ask, KeyFor, Message, Reply, ToolCall, provider_key, usable_key
 from opencognit.providers.conversation import ModelConfig, ModelName, converse
 from opencognit.providers.exchange import read_config
-from opencognit.providers.port import Abilities, MeteredCall, Outcome, Toolbox, Verdict, WorkOrder
+from opencognit.providers.port import MeteredCall, Outcome, Toolbox, Verdict, WorkOrder
 from opencognit.providers.prices import PriceList
 from opencognit.providers.review import reviewed
 
@@ -46,7 +47,7 @@ class ClaudeProvider:
     """
 
     name = "claude"
-    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=True)
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, repeatable=True)
 
     def __init__(
         self,

@@ -9,18 +9,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.wire_names import ADAPTER_FIELDS, FIELDS
-from opencognit.providers.port import (
-    Abilities,
-    Outcome,
-    Provider,
-    ProviderFailed,
-    Reviewer,
-    Toolbox,
-    Verdict,
-    WorkOrder,
-)
+from opencognit.providers.port import Outcome, Provider, ProviderFailed, Reviewer, Toolbox, Verdict, WorkOrder
 
 _BY = ADAPTER_FIELDS["provider"]
 
@@ -33,7 +25,7 @@ class CeoProvider:
     """
 
     name = "ceo"
-    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=True)
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, repeatable=True)
     is_orchestrator = True
 
     def __init__(self, providers: Callable[[], Mapping[str, Provider]]) -> None:

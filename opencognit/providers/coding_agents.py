@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.wire_names import FIELDS
@@ -18,7 +19,7 @@ from opencognit.providers.coding_cli import CLIS, Cli
 from opencognit.providers.coding_invocation import CodingConfig, Host, Invocation
 from opencognit.providers.command_line import SEARCH_PATH
 from opencognit.providers.exchange import read_config
-from opencognit.providers.port import Abilities, MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.prices import PriceList
 from opencognit.providers.sandbox import Sandbox, SandboxChoice
 
@@ -39,7 +40,7 @@ class CodingAgentProvider:
         kill_grace: seconds between SIGTERM and SIGKILL.
     """
 
-    abilities = Abilities(tools=False, streaming=True, cost_known=False, may_retry=True)
+    abilities = Abilities(tools=False, streaming=True, cost_known=False, repeatable=True)
 
     def __init__(
         self,

@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import Forbidden, ValidationFailed
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.providers.exchange import AdapterConfig, OrderDocument, TimeLimit, read_config
 from opencognit.providers.output import CutOutput
-from opencognit.providers.port import Abilities, Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.process_group import ProcessGroup, Receive
 from opencognit.providers.sandbox import Sandbox, SandboxChoice
 
@@ -73,7 +74,7 @@ class BashProvider:
     """
 
     name = "bash"
-    abilities = Abilities(tools=False, streaming=True, cost_known=False, may_retry=False)
+    abilities = Abilities(tools=False, streaming=True, cost_known=False, repeatable=False)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import ADAPTER_FIELDS, FIELDS
@@ -27,7 +28,7 @@ from opencognit.providers.exchange import (
     TimeLimit,
     read_config,
 )
-from opencognit.providers.port import Abilities, Callback, Outcome, ProviderFailed, Toolbox, WorkOrder
+from opencognit.providers.port import Callback, Outcome, ProviderFailed, Toolbox, WorkOrder
 from opencognit.providers.retry_after import retry_after
 from opencognit.security.outbound import ForbiddenAddress, check_url, guarded_session
 
@@ -63,7 +64,7 @@ class HttpProvider:
     """
 
     name = "http"
-    abilities = Abilities(tools=False, streaming=False, cost_known=False, may_retry=True)
+    abilities = Abilities(tools=False, streaming=False, cost_known=False, repeatable=True)
 
     def __init__(self, *, allowed_addresses: frozenset[str] = frozenset()) -> None:
         self._allowed = allowed_addresses

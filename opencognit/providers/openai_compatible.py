@@ -13,13 +13,14 @@ import aiohttp
 import msgspec
 import yarl
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.wire_names import ADAPTER_FIELDS
 from opencognit.providers.chat_model import KeyFor, checked_key, usable_key
 from opencognit.providers.conversation import ModelConfig, ModelName, converse
 from opencognit.providers.exchange import read_config
 from opencognit.providers.openai_chat import ChatCompletions, Endpoint
-from opencognit.providers.port import Abilities, Outcome, Toolbox, Verdict, WorkOrder
+from opencognit.providers.port import Outcome, Toolbox, Verdict, WorkOrder
 from opencognit.providers.prices import PriceList
 from opencognit.providers.review import reviewed
 from opencognit.security.outbound import check_url, guarded_session
@@ -145,7 +146,7 @@ class OpenAiCompatibleProvider:
         allowed_addresses: frozenset[str] = frozenset(),
     ) -> None:
         self.name = kind.name
-        self.abilities = Abilities(tools=True, streaming=True, cost_known=kind.cost_known, may_retry=True)
+        self.abilities = Abilities(tools=True, streaming=True, cost_known=kind.cost_known, repeatable=True)
         self._kind = kind
         self._key_for = key_for
         self._prices = prices

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from opencognit.domain.adapter import Abilities
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.plan import PlannedTask
 from opencognit.domain.run import TokenUsage
@@ -258,19 +259,6 @@ class Toolbox(Protocol):
         """Whether the agent was paused meanwhile: end after the present step."""
 
 
-class Abilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What an adapter can do."""
-
-    tools: bool
-    """Whether its agents call the tools of the toolbox on the way."""
-    streaming: bool
-    """Whether its output is shown as it comes."""
-    cost_known: bool
-    """Whether what its work costs is known, rather than as it reports."""
-    may_retry: bool
-    """Whether work that was cut off in the middle may simply be done again, where the configuration does not say."""
-
-
 class Provider(Protocol):
     """An adapter. One instance serves all agents and is safe to use concurrently."""
 
@@ -292,7 +280,7 @@ class Provider(Protocol):
 def may_repeat(provider: Provider, order: WorkOrder) -> bool:
     """Whether this work may simply be done again after it was cut off in the middle."""
     stated = order.config.get(ADAPTER_FIELDS["repeatable"])
-    return stated if isinstance(stated, bool) else provider.abilities.may_retry
+    return stated if isinstance(stated, bool) else provider.abilities.repeatable
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from opencognit.domain.adapter import Abilities
 from opencognit.http.server import listening
-from opencognit.providers.port import Abilities, Outcome, Toolbox, WorkOrder
+from opencognit.providers.port import Outcome, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
@@ -35,7 +36,7 @@ class Worker(ScriptedProvider):
         busy: set while a piece hangs.
     """
 
-    abilities = Abilities(tools=True, streaming=True, cost_known=True, may_retry=False)
+    abilities = Abilities(tools=True, streaming=True, cost_known=True, repeatable=False)
 
     def __init__(self) -> None:
         super().__init__(self.hang_once)

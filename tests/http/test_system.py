@@ -63,6 +63,14 @@ async def test_a_bad_token_does_not_hide_how_the_server_is(nobody: Api) -> None:
         assert (await nobody.with_token("bad").get(path)).status == 200
 
 
+async def test_whoever_hires_sees_the_adapters_and_what_each_can_do(nobody: Api, owner: Api) -> None:
+    assert (await nobody.get("/api/system/adapters")).status == 401
+    adapters = {one["name"]: one["faehigkeiten"] for one in (await owner.get("/api/system/adapters")).json}
+    assert {"bash", "http", "claude", "openai", "codex-cli", "ceo", "scripted"} <= adapters.keys()
+    assert adapters["claude"] == {"werkzeuge": True, "streaming": True, "kostenBekannt": True, "wiederholbar": True}
+    assert adapters["bash"] == {"werkzeuge": False, "streaming": True, "kostenBekannt": False, "wiederholbar": False}
+
+
 async def figures(nobody: Api) -> Json:
     return dict((await nobody.get("/api/system/status")).json)
 

@@ -1,8 +1,9 @@
 """A whole company, from a goal to its being achieved, behind the real clients of two wire formats.
 
 The goal is given to the orchestrator, which plans and delegates; one result is rejected by the critic, one call is
-limited and one overloaded, one tool call is malformed, one task fails three times and is escalated, one waits for the
-board. In the end the ledger says to the micro-cent what the server has charged.
+limited, one overloaded and one cut off in the middle of its reply, one tool call is malformed, one task fails three
+times and is escalated, one waits for the board. In the end the ledger says to the micro-cent what the server has
+charged, and for the reply that was cut off, whose charge nobody was told, at least as much.
 """
 
 import re
@@ -79,6 +80,8 @@ class Story:
     def _bob(self, turn: Turn) -> Say | Refuse:
         if self.once("overloaded"):
             return Refuse(529)
+        if self.once("cut off"):
+            return Say(text="I begin, and then", breaks_off=True)
         if turn.says("Ship the anvil"):
             if self.once("asked"):
                 return Say(calls=(Call("ask_for_approval", {"title": "Ship it?", "description": "It is heavy."}),))
@@ -154,10 +157,14 @@ async def test_a_goal_is_planned_delegated_reviewed_healed_approved_and_achieved
     verbs = [entry["aktion"] for entry in (await admin.get(f"/api/unternehmen/{company['id']}/aktivitaet")).json]
     assert verbs.count("critic.rejected") == 1
     ledger = (await admin.get(f"/api/unternehmen/{company['id']}")).json
+    booked = [event["data"] for event in follower.seen if event["type"] == "kosten_updated"]
+    [cut_off] = [Decimal(str(cost["kostenCent"])) for cost in booked if cost["geschaetzt"]]
     charged = sum(
         (new * CENTS["input"] + cached * CENTS["cached"] + written * CENTS["output"])
         for _, new, cached, written in models.charged
     )
-    assert (Decimal(str(ledger["verbrauchtMonatCent"])), ledger["reserviertMonatCent"]) == (charged, 0)
+    assert cut_off >= 1000 * CENTS["input"]
+    spent = Decimal(str(ledger["verbrauchtMonatCent"]))
+    assert (spent, ledger["reserviertMonatCent"]) == (charged + cut_off, 0)
     agents = (await admin.get(f"/api/unternehmen/{company['id']}/experten")).json
-    assert sum(Decimal(str(agent["verbrauchtMonatCent"])) for agent in agents) == charged
+    assert sum(Decimal(str(agent["verbrauchtMonatCent"])) for agent in agents) == spent

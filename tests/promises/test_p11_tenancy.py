@@ -32,6 +32,7 @@ TABLE = {
     "GET /api/health": Expected("anyone"),
     "GET /api/system/ready": Expected("anyone"),
     "GET /api/system/status": Expected("anyone"),
+    "GET /api/system/adapters": Expected("stranger " + PEOPLE),
     "POST /api/auth/registrieren": Expected("anyone"),
     "POST /api/auth/anmelden": Expected("anyone"),
     "POST /api/laeufe/{id}/rueckruf": Expected("anyone"),

@@ -236,5 +236,5 @@ def test_a_bad_configuration_is_refused_when_it_is_saved(kind: Kind, config: dic
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_an_adapter_says_what_it_can_do(kind: Kind) -> None:
     able = provider_of(kind).abilities
-    assert (able.tools, able.streaming, able.may_retry) == (True, True, True)
+    assert (able.tools, able.streaming, able.repeatable) == (True, True, True)
     assert able.cost_known is (kind is not CUSTOM)

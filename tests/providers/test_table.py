@@ -2,9 +2,9 @@
 
 import pytest
 
+from opencognit.domain.adapter import Abilities
 from opencognit.providers.command_line import BashProvider
 from opencognit.providers.http_call import HttpProvider
-from opencognit.providers.port import Abilities
 from opencognit.providers.table import providers_by_name
 
 
@@ -20,5 +20,5 @@ def test_two_adapters_of_one_name_are_refused() -> None:
 
 def test_each_adapter_says_what_it_can_do() -> None:
     bash, http = BashProvider(enabled=False).abilities, HttpProvider().abilities
-    assert bash == Abilities(tools=False, streaming=True, cost_known=False, may_retry=False)
-    assert http == Abilities(tools=False, streaming=False, cost_known=False, may_retry=True)
+    assert bash == Abilities(tools=False, streaming=True, cost_known=False, repeatable=False)
+    assert http == Abilities(tools=False, streaming=False, cost_known=False, repeatable=True)
