@@ -5,6 +5,7 @@ the beginning whenever it was cut off, each step with a mark that keeps it from 
 """
 
 from typing import Any, Final
+from uuid import UUID, uuid5
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
@@ -13,7 +14,7 @@ from typing_extensions import override
 from opencognit.actors.approval_effects import TASK, carry_out, check_payload, once
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.task_rules import Rules
-from opencognit.domain.agent import Wake
+from opencognit.domain.agent import Agent, Wake
 from opencognit.domain.approval import (
     CARRIED_OUT,
     OPEN,
@@ -31,6 +32,7 @@ from opencognit.domain.approval import (
 )
 from opencognit.domain.approval import Approval as State
 from opencognit.domain.caller import SYSTEM, Caller, CallerKind
+from opencognit.domain.chat import SendChat
 from opencognit.domain.errors import (
     AlreadyDecided,
     DomainError,
@@ -221,22 +223,30 @@ class Approval(PersistentActor[State]):
         return self.entry(approval.company_id, "approval.not_carried_out", text)
 
     async def _tell_asker(self, approval: State) -> list[Activity]:
-        """Comment on the task and let it go on, whatever the answer was, and wake the agent that asked."""
+        """Comment on the task and let it go on, whatever the answer was, or tell and wake the agent that asked."""
         notes: list[Activity] = []
         task_id = approval.payload.get(TASK)
-        if isinstance(task_id, str):
-            try:
-                await self._tell_task(approval, task_id)
-            except Unavailable:
-                raise
-            except DomainError as error:
-                # The decision stands; the task may have been deleted, or wait for something else besides.
-                text = f"{approval.title}: {error.message}"
-                notes.append(self.entry(approval.company_id, "approval.task_not_resumed", text))
         asker = await self.system.state(AGENT, approval.requested_by) if approval.requested_by else None
+        try:
+            if isinstance(task_id, str):
+                await self._tell_task(approval, task_id)
+            elif asker is not None and approval.status is not ApprovalStatus.CANCELLED and self._can_act_on(asker):
+                message_id = str(uuid5(UUID(self.id), f"{len(approval.rounds)}/{approval.status}"))
+                said = SendChat(words=_sentence(approval), message_id=message_id)
+                await self.system.ask(AGENT, asker.id, said, origin=self._on_behalf(approval))
+        except Unavailable:
+            raise
+        except DomainError as error:
+            # The decision stands; the task may have been deleted, or wait for something else besides.
+            text = f"{approval.title}: {error.message}"
+            notes.append(self.entry(approval.company_id, "approval.task_not_resumed", text))
         if asker is not None:
             self.system.tell(AGENT, asker.id, Wake(source=RunSource.CALLBACK), internal=True)
         return notes
+
+    def _can_act_on(self, agent: Agent) -> bool:
+        provider = self.system.surroundings.providers.get(agent.adapter or "")
+        return provider is not None and provider.abilities.tools
 
     async def _tell_task(self, approval: State, task_id: str) -> None:
         origin = self._on_behalf(approval)

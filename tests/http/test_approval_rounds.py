@@ -222,6 +222,30 @@ class TestWithOneTaskForEachHeartbeat:
         assert [run["quelle"] for run in runs] == ["callback", "assignment"]
 
 
+async def test_an_agent_with_tools_is_told_the_answer_about_no_task_and_acts_on_it(
+    owner: Api, company: Json, *, worker: ScriptedProvider, follow: Follow
+) -> None:
+    agent = await owner.agent(company, verbindungsTyp="scripted")
+    told: list[str] = []
+
+    async def assign(order: WorkOrder, toolbox: Toolbox) -> Outcome:
+        if order.conversation is not None:
+            told.extend(order.conversation.messages)
+            await toolbox.update_task(waiting["id"], {"assignee": agent["name"]})
+        return Outcome(result="Thank you")
+
+    worker.script = assign
+    waiting = await owner.task(company, titel="Paint the shop")
+    await owner.patch(f"/api/experten/{agent['id']}", {"isOrchestrator": True})
+    follower = await follow(owner)
+    approval = await asked(await owner.agent_api(agent), company, titel="A holiday?")
+    await owner.make(f"/api/genehmigungen/{approval['id']}/genehmigen", {"notiz": "but only one day"})
+    await follower.until("task_completed", taskId=waiting["id"])
+    assert told == ["Owner: “A holiday?” was approved: but only one day"]
+    chat = (await owner.get(f"/api/unternehmen/{company['id']}/chat")).json
+    assert [message["nachricht"] for message in chat] == ["“A holiday?” was approved: but only one day", "Thank you"]
+
+
 # Those who are gone
 
 
