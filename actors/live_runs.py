@@ -12,6 +12,9 @@ class Heartbeat(Protocol):
     company_id: str
     run_id: str | None
 
+    def is_uncertain(self) -> bool:
+        """Whether it is about something that may not be done twice; cut off now, a person would have to judge."""
+
     def cancel(self) -> None:
         """End it now; its lock is given back."""
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from opencognit.actors.conversation_turn import ConversationTurn
 from opencognit.actors.review import accepted_work
+from opencognit.actors.run_effects import RunEffects
 from opencognit.actors.run_end import end_of, failed
 from opencognit.actors.run_tools import RunTools
 from opencognit.actors.time_limit import TimeLimit
@@ -57,6 +58,7 @@ class WorkCycle:
         self._system = system
         self._task: asyncio.Task[None] | None = None
         self._work: asyncio.Task[Outcome] | None = None
+        self._effects: RunEffects | None = None
         self._cut = False
         self._in_line = True
         self.origin = Origin(
@@ -68,6 +70,10 @@ class WorkCycle:
         """Start working, as soon as a place is free."""
         self._system.runs.add(self)
         self._task = self._system.keep(self._beat())
+
+    def is_uncertain(self) -> bool:
+        """Whether it is about something that may not be done twice; cut off now, a person would have to judge."""
+        return self._effects is not None and self._effects.uncertain is not None
 
     def stop(self) -> None:
         """Let the present step end, start nothing new."""
@@ -130,6 +136,7 @@ class WorkCycle:
         self.run_id = run.id
         renewal: asyncio.Task[None] | None = None
         tools = RunTools(self._system, self, run)
+        self._effects = tools.effects
         try:
             task = await self._system.state(TASK_LOCK, run.locked_task_id)
             token = task.lock_token if task is not None and task.lock_run_id == run.id else -1
@@ -148,7 +155,7 @@ class WorkCycle:
             self._work = None
         ended = replace(message.run, ended_at=self._system.clock.now())
         await self._hand_in(replace(message, run=ended))
-        self.run_id = None
+        self.run_id = self._effects = None
         self._cut = False
         return message.not_before
 
@@ -173,6 +180,7 @@ class WorkCycle:
         """Answer messages: a run without a task, so without a lock."""
         self.run_id = run.id
         tools = RunTools(self._system, self, run)
+        self._effects = tools.effects
         turn = ConversationTurn(self._system, run)
         try:
             if await turn.begin() and not self._cut:
@@ -191,7 +199,7 @@ class WorkCycle:
             self._work = None
         for kind, entity_id, message in turn.deliveries():
             await self._insist(kind, entity_id, message)
-        self.run_id = None
+        self.run_id = self._effects = None
         self._cut = False
 
     async def _renew(self, run: Run) -> None:

@@ -246,12 +246,21 @@ class Runtime:
             self.prices.set(settings.company_id, models=values.get(MODEL_PRICES), fallback=values.get(FALLBACK_PRICE))
 
     async def _end_heartbeats(self) -> None:
+        """End what is under way; what may not be done twice has half of the grace to end by itself."""
         heartbeats = self.system.runs.all()
+        if not heartbeats:
+            return
+        for heartbeat in heartbeats:
+            if heartbeat.is_uncertain():
+                heartbeat.stop()
+            else:
+                heartbeat.cancel()
+        ends = [asyncio.ensure_future(heartbeat.ended()) for heartbeat in heartbeats]
+        grace = self.settings.server.grace_seconds / 2
+        await asyncio.wait(ends, timeout=grace)
         for heartbeat in heartbeats:
             heartbeat.cancel()
-        if heartbeats:
-            ends = [asyncio.ensure_future(heartbeat.ended()) for heartbeat in heartbeats]
-            await asyncio.wait(ends, timeout=self.settings.server.grace_seconds)
+        await asyncio.wait(ends, timeout=grace)
 
     async def _keep_house(self) -> None:
         while True:

@@ -226,6 +226,29 @@ class TestAfterAStop:
             assert (await task_of(api, task))["status"] == "blocked"
             assert len(worker.orders) == 1
 
+    async def test_work_that_ends_within_the_grace_is_done(self, tmp_path: Path, nobody: Api) -> None:
+        worker, folder = Worker(), tmp_path / "stopped"
+        patient = quick_settings(server={"grace_seconds": 60})
+
+        async def work(order: WorkOrder, toolbox: Toolbox) -> Outcome:
+            worker.busy.set()
+            while not toolbox.stopping():  # noqa: ASYNC110 - that is how an adapter learns it
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return Outcome(result=f"{order.title}: done")
+
+        worker.script = work
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(serving(folder, patient, worker, nobody, NOON))
+            admin = await api.somebody()
+            company = await admin.company()
+            agent = await admin.agent(company, verbindungsTyp="scripted")
+            task = await admin.task(company, zugewiesenAn=agent["id"])
+            await worker.busy.wait()
+        async with serving(folder, patient, worker, admin, NOON) as api:
+            assert (await task_of(api, task))["status"] == "done"
+            assert await approvals_of(api, company) == []
+
 
 class Commander(ScriptedProvider):
     """A model that has some commands run and then hangs, the first time.
