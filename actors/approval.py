@@ -295,10 +295,7 @@ class Approval(PersistentActor[State]):
         if message.expires_at is None:
             default = self.system.limits.approvals_expire_after
             return after(self.now(), default) if default else None
-        try:
-            expires_at = Rules.due(message.expires_at)
-        except ValidationFailed as error:
-            raise ValidationFailed.of(FIELDS["expires_at"], "is not an ISO 8601 time") from error
+        expires_at = Rules.moment(message.expires_at, "expires_at")
         if expires_at is not None and expires_at <= self.now():
             raise ValidationFailed.of(FIELDS["expires_at"], "lies in the past")
         return expires_at

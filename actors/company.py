@@ -6,7 +6,7 @@ each of them once.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
@@ -28,10 +28,12 @@ from opencognit.domain.company import (
     AddMember,
     CompanyStatus,
     CreateCompany,
+    CutOff,
     DeleteCompany,
     NoteProvider,
     RemoveMember,
     ResolveBlocker,
+    StopCompany,
     UpdateCompany,
 )
 from opencognit.domain.company import (
@@ -40,6 +42,7 @@ from opencognit.domain.company import (
 from opencognit.domain.errors import BudgetExhausted, Duplicate, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.events import TaskCreated, TasksUnblocked
 from opencognit.domain.goal import FollowTasks
+from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.plan import CreatePlan, Report
@@ -51,6 +54,8 @@ from opencognit.domain.wire_names import FIELDS
 CompanyMessage = (
     CreateCompany
     | UpdateCompany
+    | StopCompany
+    | CutOff
     | DeleteCompany
     | AddMember
     | RemoveMember
@@ -63,6 +68,10 @@ CompanyMessage = (
     | Report
     | NoteProvider
 )
+
+
+SECONDS_TO_END: Final = 0.5
+"""How long a run that is cut off may take to end what it has started."""
 
 
 class Company(CompanyBudget):
@@ -128,6 +137,30 @@ class Company(CompanyBudget):
         if company.month_ends_at is not None:
             company = replace(company, month_ends_at=self.month_end(company))
         return company
+
+    async def stop_company(self, _message: StopCompany) -> State:
+        """Nothing new starts, and every run ends now. What was cut off is worked on again when the company goes on."""
+        company = self.existing()
+        if company.status is CompanyStatus.ACTIVE:
+            company = replace(company, status=CompanyStatus.PAUSED)
+        company = replace(company, paused_by=PauseReason.BOARD)
+        heartbeats = [beat for beat in self.system.runs.all() if beat.company_id == self.id]
+        text = f"{company.name} was stopped, and {len(heartbeats)} runs with it"
+        company = await self.persist(company, self.entry(self.id, "company.stopped", text))
+        self._cut_off()
+        # Who takes its time to end is cut off once more: then its processes are killed.
+        self.remind("stop", after(self.now(), SECONDS_TO_END), CutOff())
+        return company
+
+    async def cut_off(self, _message: CutOff) -> None:
+        """Cut off what has not ended yet, unless the company works again."""
+        if self.state is not None and self.state.status is not CompanyStatus.ACTIVE:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        for heartbeat in self.system.runs.all():
+            if heartbeat.company_id == self.id:
+                heartbeat.cancel()
 
     async def delete_company(self, _message: DeleteCompany) -> Success:
         """End all its runs and erase all that belongs to it."""

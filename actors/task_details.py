@@ -95,7 +95,8 @@ class TaskDetails(PersistentActor[Task]):
             project_id=message.project_id,
             goal_id=message.goal_id,
             blocked_by=tuple(dict.fromkeys(message.blocked_by)),
-            due_at=rules.due(message.due_at),
+            due_at=rules.moment(message.due_at, "due_at"),
+            not_before=rules.moment(message.not_before, "not_before"),
             critic=message.critic,
             escalates=message.escalates if isinstance(message, CreateEscalation) else None,
         )
@@ -107,6 +108,7 @@ class TaskDetails(PersistentActor[Task]):
         activity = self.entry(company_id, "task.created", f"Created the task “{task.title}”")
         task = await self.persist(task, TaskCreated.of(task), activity, *parts)
         self._open = open_ids
+        self._arm()
         await self._recheck_blockers()
         self._tell_goals(task)
         self._wake_assignee(RunSource.ASSIGNMENT)
@@ -145,7 +147,7 @@ class TaskDetails(PersistentActor[Task]):
         task = await self._change(before, task, activity, *parts)
         self._open = open_ids
         await self._recheck_blockers()
-        if task.assignee_id != before.assignee_id or task.status is not before.status:
+        if (task.assignee_id, task.status, task.not_before) != (before.assignee_id, before.status, before.not_before):
             self._wake_assignee(RunSource.ASSIGNMENT)
         return task
 
@@ -312,7 +314,7 @@ class TaskDetails(PersistentActor[Task]):
             task is not None
             and task.assignee_id is not None
             and task.status is TaskStatus.TODO
-            and task.next_attempt_at is None
+            and (task.waits_until is None or task.waits_until <= self.now())
         ):
             self.system.tell(AGENT, task.assignee_id, Wake(source=source), internal=True)
 
@@ -323,5 +325,5 @@ class TaskDetails(PersistentActor[Task]):
 
     def _arm(self) -> None:
         task = self.state
-        due = [when for when in (task.lock_expires_at, task.next_attempt_at) if when] if task else []
-        self.remind("due", min(due) if due else None, TimerDue())
+        due = [when for when in (task.lock_expires_at, task.next_attempt_at, task.not_before) if when] if task else []
+        self.remind("due", min(due, default=None), TimerDue())

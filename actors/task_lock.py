@@ -283,9 +283,10 @@ class TaskLock(TaskEscalation):
     async def timer_due(self, _message: TimerDue) -> None:
         """A lease has run out, or it is time for the next attempt."""
         await self._expire()
-        task = self.existing()
-        if task.next_attempt_at is not None and task.next_attempt_at <= self.now():
-            await self.persist(replace(task, next_attempt_at=None))
+        task, now = self.existing(), self.now()
+        over = {name: None for name in ("next_attempt_at", "not_before") if (at := getattr(task, name)) and at <= now}
+        if over:
+            await self.persist(replace(task, **over))
             self._wake_assignee(RunSource.AUTOMATION)
         self._arm()
 

@@ -110,8 +110,7 @@ class Rules:
             raise AgentPaused(f"{agent.name} is {agent.status}")
         return agent
 
-    @staticmethod
-    def refuse_untakable(task: Task, agent_id: str, open_ids: frozenset[str]) -> None:
+    def refuse_untakable(self, task: Task, agent_id: str, open_ids: frozenset[str]) -> None:
         """Refuse a task that this agent cannot take now.
 
         Raises:
@@ -121,6 +120,10 @@ class Rules:
             raise InvalidStatus(f"The task is {task.status}", details={"status": task.status})
         if open_ids or task.status is TaskStatus.BLOCKED:
             raise TaskBlocked(details={FIELDS["blocked_by"]: sorted(open_ids)})
+        if task.not_before is not None and task.not_before > self._system.clock.now():
+            raise TaskBlocked(
+                f"The task waits until {task.not_before}", details={FIELDS["not_before"]: task.not_before}
+            )
         if task.assignee_id is not None and task.assignee_id != agent_id:
             raise AssignedElsewhere(details={FIELDS["assignee_id"]: task.assignee_id})
 
@@ -136,15 +139,15 @@ class Rules:
         return message.status
 
     @staticmethod
-    def due(moment: object) -> Instant | None:
-        """A client's date or time as an instant; one without a zone is UTC."""
+    def moment(moment: object, field: str) -> Instant | None:
+        """A client's date or time, in this field, as an instant; one without a zone is UTC."""
         if not isinstance(moment, str):
             return None
         try:
             parsed = datetime.fromisoformat(moment)
             return instant(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
         except (ValueError, OverflowError) as error:
-            raise ValidationFailed.of(FIELDS["due_at"], "is not a date or an ISO 8601 time") from error
+            raise ValidationFailed.of(FIELDS[field], "is not a date or an ISO 8601 time") from error
 
     async def changed(self, task: Task, message: UpdateTask) -> Task:
         """The task with the fields that the message names, all but its status."""
@@ -164,8 +167,9 @@ class Rules:
             "critic",
         )
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
-        if message.due_at is not UNSET:
-            changes["due_at"] = self.due(message.due_at)
+        for field in ("due_at", "not_before"):
+            if (moment := getattr(message, field)) is not UNSET:
+                changes[field] = self.moment(moment, field)
         if message.blocked_by is not UNSET:
             changes["blocked_by"] = tuple(dict.fromkeys(message.blocked_by))
         return replace(task, **changes)

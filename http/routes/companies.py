@@ -7,6 +7,7 @@ from opencognit.domain.company import (
     CreateCompany,
     DeleteCompany,
     RemoveMember,
+    StopCompany,
     UpdateCompany,
 )
 from opencognit.domain.errors import NotFound
@@ -54,6 +55,12 @@ async def details(request: Request) -> Company:
 async def update(request: Request) -> Company:
     """Change the fields present."""
     return await request.ask(COMPANY, await request.body(UpdateCompany))
+
+
+@routes.add("POST", f"{ONE}/{PATHS['emergency_stop']}", subject=Subject.COMPANY, right=Right.WORK)
+async def stop(request: Request) -> Company:
+    """Pause the company and cut off all its runs at once."""
+    return await request.ask(COMPANY, StopCompany())
 
 
 @routes.add("DELETE", ONE, subject=Subject.COMPANY, right=Right.OWN)

@@ -62,6 +62,14 @@ class UpdateCompany(Message[Company], frozen=True, kw_only=True):
     time_zone: Name | UnsetType = UNSET
 
 
+class StopCompany(Message[Company], frozen=True, kw_only=True):
+    """Pause the company and cut off whatever its agents are doing, instead of letting it end."""
+
+
+class CutOff(Message[None], frozen=True, kw_only=True):
+    """Internal: the time is over that runs had to end after a stop."""
+
+
 class DeleteCompany(Message[Success], frozen=True, kw_only=True):
     """End the company's runs and erase all that belongs to it."""
 

@@ -115,6 +115,8 @@ class Task(Entity, frozen=True, kw_only=True):
     goal_id: str | None = None
     blocked_by: tuple[str, ...] = ()
     due_at: Instant | None = None
+    not_before: Instant | None = None
+    """Nobody takes it until then; None once that has come."""
     result: str | None = None
     attempts: int = 0
     next_attempt_at: Instant | None = None
@@ -132,6 +134,11 @@ class Task(Entity, frozen=True, kw_only=True):
     """Gone as soon as the task has another status."""
     escalates: str | None = None
     """The task that this one is to help on."""
+
+    @property
+    def waits_until(self) -> Instant | None:
+        """When it is time for it, as far as it waits for a time."""
+        return max(filter(None, (self.next_attempt_at, self.not_before)), default=None)
 
     def moved_to(self, status: TaskStatus, *, now: Instant) -> "Task":
         """The same task in another status, with the times that go with it.
@@ -211,6 +218,7 @@ class CreateTask(Message[Task], frozen=True, kw_only=True):
     goal_id: Id | None = None
     blocked_by: tuple[Id, ...] = ()
     due_at: Moment | None = None
+    not_before: Moment | None = None
     critic: Critic | None = None
 
 
@@ -237,6 +245,7 @@ class UpdateTask(Message[Task], frozen=True, kw_only=True):
     goal_id: Id | None | UnsetType = UNSET
     blocked_by: tuple[Id, ...] | UnsetType = UNSET
     due_at: Moment | None | UnsetType = UNSET
+    not_before: Moment | None | UnsetType = UNSET
     result: Text | None | UnsetType = UNSET
     critic: Critic | None | UnsetType = UNSET
     lock_token: int | UnsetType = UNSET

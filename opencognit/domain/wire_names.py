@@ -54,6 +54,7 @@ FIELDS = {
     "created_by": "erstelltVon",
     "blocked_by": "blockedBy",
     "due_at": "faelligAm",
+    "not_before": "nichtVor",
     "result": "ergebnis",
     "attempts": "versuche",
     "attempt": "versuch",
@@ -250,5 +251,6 @@ PATHS = {
     "unread": "ungelesen",
     "goals": "ziele",
     "plan": "planen",
+    "emergency_stop": "notaus",
 }
 """Words of paths."""

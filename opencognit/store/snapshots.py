@@ -87,7 +87,7 @@ def _task(task: Task) -> tuple[Any, ...]:
         task.goal_id,
         task.parent_id,
         task.due_at,
-        task.next_attempt_at,
+        task.waits_until,
         task.lock_expires_at,
         f"{task.title}\n{task.description or ''}".casefold(),
         task.escalation.id if task.escalation is not None else None,

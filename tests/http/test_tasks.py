@@ -15,7 +15,17 @@ Follow = Callable[..., Awaitable[Follower]]
 
 NO_ID = "00000000-0000-4000-8000-000000000000"
 EMPTY_AT_FIRST = (
-    *("beschreibung", "zugewiesenAn", "parentId", "projektId", "zielId", "faelligAm", "ergebnis", "naechsterVersuchAm"),
+    *(
+        "beschreibung",
+        "zugewiesenAn",
+        "parentId",
+        "projektId",
+        "zielId",
+        "faelligAm",
+        "nichtVor",
+        "ergebnis",
+        "naechsterVersuchAm",
+    ),
     *("executionRunId", "executionLockedBy", "executionLockedAt", "executionLockExpiresAt"),
     *("gestartetAm", "abgeschlossenAm", "abgebrochenAm"),
     *("critic", "eskalation", "eskaliertAufgabeId"),

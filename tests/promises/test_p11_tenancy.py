@@ -46,6 +46,7 @@ TABLE = {
     "GET /api/unternehmen/{id}": Expected(ALL),
     "PATCH /api/unternehmen/{id}": Expected("owner", {"name": "New"}),
     "DELETE /api/unternehmen/{id}": Expected("owner"),
+    "POST /api/unternehmen/{id}/notaus": Expected("member owner"),
     "GET /api/unternehmen/{id}/aktivitaet": Expected(PEOPLE),
     "GET /api/unternehmen/{id}/mitglieder": Expected(PEOPLE),
     "POST /api/unternehmen/{id}/mitglieder": Expected("owner", {"benutzerId": "{stranger}"}),
