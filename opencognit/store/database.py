@@ -9,6 +9,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
+from threading import Barrier
 from typing import Any, Final
 
 import peewee
@@ -39,6 +40,9 @@ _PRAGMAS = {
 def open_database(path: Path, *, allow_old_sqlite: bool = False) -> peewee.SqliteDatabase:
     """Open (or create) the database file and bring its schema up to date, with a backup first.
 
+    Returns:
+        The database, without a connection: each thread that uses it opens its own, and closes it.
+
     Raises:
         StorageUnavailable: the file cannot be opened, the SQLite library is too old, or the schema is newer than
             this program.
@@ -53,6 +57,8 @@ def open_database(path: Path, *, allow_old_sqlite: bool = False) -> peewee.Sqlit
         _migrate(database, path, is_new=is_new)
     except peewee.PeeweeException as error:
         raise StorageUnavailable(f"The database {path} cannot be used: {error}") from error
+    finally:
+        database.close()
     return database
 
 
@@ -105,6 +111,13 @@ class Readers:
 
     def close(self) -> None:
         """Close the connections and end the threads."""
+        all_threads = Barrier(READERS)
+
+        def close_mine() -> None:
+            # Each thread has to close its own; one that is quick must not take the turn of another.
+            all_threads.wait()
+            self._database.close()
+
         for _ in range(READERS):
-            self.executor.submit(self._database.close)
+            self.executor.submit(close_mine)
         self.executor.shutdown(wait=True)

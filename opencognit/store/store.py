@@ -72,6 +72,9 @@ class Store:
         return self._waiting.is_quiet()
 
     async def close(self) -> None:
-        """Commit what waits, then close all connections."""
-        await asyncio.to_thread(self._writer.stop)
+        """Commit what waits, then close all connections.
+
+        The writer's is the last: only one that may write empties SQLite's log into the database and removes it.
+        """
         await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self._writer.stop)

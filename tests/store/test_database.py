@@ -3,19 +3,25 @@
 import shutil
 import stat
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from opencognit.domain.errors import StorageUnavailable
 from opencognit.store import database as module
-from opencognit.store.database import FIRST_SAFE_SQLITE, Readers, open_database, sqlite3
+from opencognit.store.database import FIRST_SAFE_SQLITE, READERS, Readers, open_database, sqlite3
+from opencognit.store.store import Store
+from tests.store.conftest import Groups
+from tests.store.units import founded, write
 
 MIGRATIONS = Path(module.__file__).parent / "migrations"
 SECOND = """
 def up(migrator, db):
     db.execute_sql("CREATE TABLE notes (id TEXT PRIMARY KEY)")
 """
+LONG = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n"
+"""A question that takes a while."""
 FAILING = SECOND + '    db.execute_sql("CREATE TABLE notes (id TEXT PRIMARY KEY)")\n'
 
 
@@ -34,6 +40,11 @@ def insert(path: Path) -> Any:
     connection.execute("INSERT INTO companies (id, version, body) VALUES ('c', 1, '{}')")
     connection.commit()
     return connection
+
+
+def files_of(path: Path) -> list[str]:
+    """The files that are a part of this database: with a log, it is more than one."""
+    return sorted(file.name for file in path.parent.glob(f"{path.name}*"))
 
 
 def tables(path: Path) -> set[object]:
@@ -213,3 +224,44 @@ def test_readers_cannot_write(existing: Path) -> None:
         readers.rows("INSERT INTO companies (id, version, body) VALUES ('c', 1, '{}')")
     readers.database.close()
     readers.close()
+
+
+@pytest.fixture
+def held_on_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is closed merely because nobody refers to it any more."""
+    connect, connections = sqlite3.connect, []
+
+    def connected(*arguments: Any, **options: Any) -> Any:
+        connections.append(connect(*arguments, **options))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+
+
+@pytest.mark.usefixtures("held_on_to")
+def test_readers_close_the_connection_of_each_of_their_threads(existing: Path) -> None:
+    writing: Any = open_database(existing)
+    writing.execute_sql("INSERT INTO companies (id, version, body) VALUES ('c', 1, '{}')")
+    readers, all_threads = Readers(existing), Barrier(READERS)
+
+    def read(question: str) -> None:
+        all_threads.wait()
+        readers.rows(question)
+
+    # One thread is still at it when the other has nothing more to do.
+    for question in ("SELECT 1", LONG):
+        readers.executor.submit(read, question)
+    readers.close()
+    writing.close()
+    assert files_of(existing) == [existing.name]
+
+
+@pytest.mark.usefixtures("held_on_to")
+async def test_a_store_that_was_closed_is_one_file_that_nobody_has_open(path: Path, groups: Groups) -> None:
+    """SQLite keeps its log for as long as anyone has the database open."""
+    store = await Store.open(path, publish=groups.add)
+    await store.commit(write(founded()))
+    await store.queries.answers_at_all()
+    assert len(files_of(path)) > 1
+    await store.close()
+    assert files_of(path) == [path.name]
