@@ -96,11 +96,16 @@ class Api:
 
 
 class Follower:
-    """A WebSocket that follows events."""
+    """A WebSocket that follows events.
+
+    Attributes:
+        seen: all messages, in the order in which they came.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.seen: list[dict[str, Any]] = []
+        self._passed: list[dict[str, Any]] = []
 
     async def next(self) -> dict[str, Any]:
         """The next message, within five seconds."""
@@ -108,12 +113,27 @@ class Follower:
         self.seen.append(message)
         return message
 
-    async def until(self, kind: str, **data: Any) -> dict[str, Any]:
-        """The next event of this kind whose data has these values."""
-        while True:
-            message = await self.next()
-            if message["type"] == kind and all(message["data"].get(key) == value for key, value in data.items()):
+    async def until(self, kind: str, *, after: dict[str, Any] | None = None, **data: Any) -> dict[str, Any]:
+        """The first event of this kind whose data has these values; each is returned once.
+
+        What an earlier call has passed over counts too: what two actors tell comes in either order. Where the order
+        matters, `after` is the event that it must come after.
+        """
+
+        def is_wanted(message: dict[str, Any]) -> bool:
+            return (
+                message["type"] == kind
+                and (after is None or message["seq"] > after["seq"])
+                and all(message["data"].get(key) == value for key, value in data.items())
+            )
+
+        for message in self._passed:
+            if is_wanted(message):
+                self._passed.remove(message)
                 return message
+        while not is_wanted(message := await self.next()):
+            self._passed.append(message)
+        return message
 
 
 def assert_error(answer: Answer, status: int, code: str) -> None:

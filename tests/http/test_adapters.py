@@ -40,9 +40,9 @@ class Agency:
 
     async def ended(self) -> tuple[Json, Json]:
         """(run, task), when the agent is idle again."""
-        await self.follower.until("run_finished", aufgabeId=self.task["id"])
+        end = await self.follower.until("run_finished", aufgabeId=self.task["id"])
         if (await self.owner.get(f"/api/experten/{self.agent['id']}")).json["status"] == "running":
-            await self.follower.until("agent_status", expertId=self.agent["id"], status="idle")
+            await self.follower.until("agent_status", after=end, expertId=self.agent["id"], status="idle")
         run = (await self.owner.get(f"/api/experten/{self.agent['id']}/laeufe")).json[0]
         return run, (await self.owner.get(f"/api/aufgaben/{self.task['id']}")).json
 

@@ -12,7 +12,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider, ScriptedReviewer
 from tests.builders import Api, Follower, assert_error
 from tests.conftest import quick_settings
-from tests.http.working import Json, approvals_of, away, comments_of, runs_of, task_of, verbs_of
+from tests.http.working import Json, approvals_of, away, comments_of, run_ended, runs_of, task_of, verbs_of
 
 NO = Verdict(accepted=False, reasons="The sum is wrong")
 YES = Verdict(accepted=True, reasons="")
@@ -50,8 +50,7 @@ def says(worker: ScriptedReviewer, *verdicts: Any) -> None:
 async def worked(api: Api, company: Json, agent: Json, follower: Follower, **fields: Any) -> Json:
     """A task after its first run."""
     task = await api.task(company, zugewiesenAn=agent["id"], **fields)
-    await follower.until("run_finished", aufgabeId=task["id"])
-    await follower.until("agent_status", status="idle")
+    await run_ended(follower, aufgabeId=task["id"])
     return await task_of(api, task)
 
 
@@ -129,11 +128,9 @@ async def test_a_critic_that_fails_for_good_passes_nothing_a_person_looks(
 ) -> None:
     says(worker, fault)
     task = await worked(owner, company, agent, follower)
-    # Its event may come before the agent is idle again.
-    while not (found := await approvals_of(owner, company)):
-        pass
+    await follower.until("approval_needed")
     assert (task["status"], task["ergebnis"]) == ("in_review", f"{task['titel']}: done")
-    [asked] = found
+    [asked] = await approvals_of(owner, company)
     assert asked["payload"]["aufgabeId"] == task["id"]
     assert "could not be looked at" in asked["titel"]
     assert (await task_of(owner, task))["status"] == "in_review"
@@ -145,11 +142,11 @@ async def test_the_persons_answer_decides_on_a_result_that_no_critic_could_look_
 ) -> None:
     says(worker, ZeroDivisionError())
     task = await worked(owner, company, agent, follower)
-    while not (asked := await approvals_of(owner, company)):
-        pass
+    await follower.until("approval_needed")
+    [asked] = await approvals_of(owner, company)
     await owner.make(f"/api/experten/{agent['id']}/pausieren")
-    await owner.make(f"/api/genehmigungen/{asked[0]['id']}/{decision}")
-    while (await owner.get(f"/api/genehmigungen/{asked[0]['id']}")).json["folgenOffen"]:
+    await owner.make(f"/api/genehmigungen/{asked['id']}/{decision}")
+    while (await owner.get(f"/api/genehmigungen/{asked['id']}")).json["folgenOffen"]:
         pass
     assert (await task_of(owner, task))["status"] == status
 

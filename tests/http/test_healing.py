@@ -12,7 +12,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
 from tests.conftest import quick_settings
-from tests.http.working import MINUTE, Json, away, calling, runs_of, task_of, tasks_of, verbs_of
+from tests.http.working import MINUTE, Json, away, calling, run_ended, runs_of, task_of, tasks_of, verbs_of
 
 
 @pytest.fixture
@@ -118,8 +118,7 @@ async def test_a_provider_that_stays_away_longer_than_a_run_waits_puts_the_task_
     Provider(worker, clock, away(3600), "42")
     start = clock.now()
     task = await owner.task(company, zugewiesenAn=agent["id"])
-    await follower.until("run_finished", status="deferred")
-    await follower.until("agent_status", status="idle")
+    await run_ended(follower, status="deferred")
     put_off = await task_of(owner, task)
     assert (put_off["status"], put_off["versuche"], put_off["executionLockedBy"]) == ("todo", 0, None)
     assert put_off["naechsterVersuchAm"] == after(start, 3600)
@@ -154,8 +153,7 @@ class TestTries:
         worker.script = refuse
         task = await owner.task(company, zugewiesenAn=agent["id"])
         for _ in range(5):
-            await follower.until("run_finished", status="deferred")
-            await follower.until("agent_status", status="idle")
+            await run_ended(follower, status="deferred")
             await clock.advance(45)
         assert (await task_of(owner, task))["versuche"] == 0
 
@@ -165,8 +163,7 @@ async def test_a_failure_for_good_counts_as_an_attempt(
 ) -> None:
     provider = Provider(worker, clock, ProviderFailed("401 Unauthorized", transient=False))
     task = await owner.task(company, zugewiesenAn=agent["id"])
-    await follower.until("run_finished", status="failed")
-    await follower.until("agent_status", status="idle")
+    await run_ended(follower, status="failed")
     failed = await task_of(owner, task)
     assert (failed["versuche"], failed["naechsterVersuchAm"]) == (1, after(clock.now(), 300))
     assert len(provider.calls) == 1
@@ -179,8 +176,7 @@ async def test_while_its_provider_is_away_an_agent_begins_none_of_its_other_task
     await owner.make(f"/api/experten/{agent['id']}/pausieren")
     tasks = [await owner.task(company, zugewiesenAn=agent["id"]) for _ in range(3)]
     await owner.make(f"/api/experten/{agent['id']}/fortsetzen")
-    await follower.until("run_finished", status="deferred")
-    await follower.until("agent_status", status="idle")
+    await run_ended(follower, status="deferred")
     assert len(await runs_of(owner, agent)) == 1
     # The one that was put off goes, and with it its time; the others are taken up all the same.
     await owner.delete(f"/api/aufgaben/{tasks[0]['id']}")

@@ -17,6 +17,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
 from tests.conftest import quick_settings
+from tests.http.working import run_ended
 
 Json = dict[str, Any]
 Follow = Callable[..., Awaitable[Follower]]
@@ -148,8 +149,7 @@ class TestTimer:
         for _ in range(3):
             task = await waiting_task(owner, company, agent)
             await clock.advance(MINUTE)
-            await follower.until("task_completed", taskId=task["id"])
-            await follower.until("agent_status", status="idle")
+            await run_ended(follower, aufgabeId=task["id"], status="succeeded")
         started = [run["gestartetAm"] for run in await runs_of(owner, agent)]
         assert started == [after(start, MINUTE * number) for number in (1, 2, 3)]
 
@@ -482,8 +482,7 @@ class TestAttempts:
 
     async def failed(self, api: Api, task: Json, follower: Follower) -> Json:
         """The task after its next failure."""
-        await follower.until("run_finished", aufgabeId=task["id"], status="failed")
-        await follower.until("agent_status", status="idle")
+        await run_ended(follower, aufgabeId=task["id"], status="failed")
         return await current(api, task)
 
     @pytest.mark.usefixtures("failing")
@@ -622,8 +621,8 @@ class TestMonth:
             return cost("3")
 
         worker.script = script
-        await all_done(follower, await owner.task(company, zugewiesenAn=agent["id"]))
-        await follower.until("agent_status", status="idle")
+        first = await owner.task(company, zugewiesenAn=agent["id"])
+        await run_ended(follower, aufgabeId=first["id"])
         await clock.advance(29 * 24 * 3600)
         await all_done(follower, await owner.task(company, zugewiesenAn=agent["id"]))
         assert (await current(owner, agent))["verbrauchtMonatCent"] == 3

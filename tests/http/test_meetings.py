@@ -119,8 +119,8 @@ async def test_a_meeting_is_told_of_when_it_is_called_answered_and_ended(
 
 async def test_each_answer_is_a_run_of_its_own(owner: Api, ada: Json, bob: Json, path: str, follower: Follower) -> None:
     await ended(follower, owner, await call(owner, path, ada, bob))
-    await follower.until("agent_status", expertId=ada["id"], status="idle")
     for agent in (ada, bob):
+        await follower.until("agent_status", expertId=agent["id"], status="idle")
         [run] = (await owner.get(f"/api/experten/{agent['id']}/laeufe")).json
         assert (run["aufgabeId"], run["status"]) == (None, "succeeded")
 

@@ -525,8 +525,8 @@ async def test_nothing_is_stuck_after_kill_9_while_a_run_works(tmp_path: Path) -
             socket = await session.ws_connect(f"{server.url}/ws?token={owner.token}")
             follower = Follower(socket)
             await socket.send_json({"type": "subscribe", "since": 0})
-            await follower.until("task_completed", taskId=task["id"])
-            await follower.until("agent_status", expertId=agent["id"], status="idle")
+            done = await follower.until("task_completed", taskId=task["id"])
+            await follower.until("agent_status", after=done, expertId=agent["id"], status="idle")
             runs = (await owner.get(f"/api/experten/{agent['id']}/laeufe")).json
             assert [run["status"] for run in runs] == ["succeeded", "failed"]
             assert (await owner.get(f"/api/experten/{agent['id']}")).json["aktuelleAufgabeId"] is None

@@ -1,4 +1,4 @@
-"""What tests of healing share: reading over HTTP, and moving the clock until something has come about."""
+"""What tests of healing share: reading over HTTP, the ends of runs, and moving the clock until something has come."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -47,11 +47,16 @@ async def verbs_of(api: Api, company: Json) -> list[str]:
     return [entry["aktion"] for entry in reversed(feed)]
 
 
+async def run_ended(follower: Follower, **which: Any) -> None:
+    """Wait for the end of a run that was handed in, and until its agent is idle again."""
+    run = await follower.until("run_finished", **which)
+    await follower.until("agent_status", after=run, expertId=run["data"]["expertId"], status="idle")
+
+
 async def failed_three_times(task: Json, *, clock: ManualClock, follower: Follower) -> None:
     """Let a task that fails have its three attempts."""
     for delay in (*RETRIES, None):
-        await follower.until("run_finished", aufgabeId=task["id"], status="failed")
-        await follower.until("agent_status", status="idle")
+        await run_ended(follower, aufgabeId=task["id"], status="failed")
         if delay is not None:
             await clock.advance(delay)
 
