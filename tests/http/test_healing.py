@@ -12,7 +12,7 @@ from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
 from tests.conftest import quick_settings
-from tests.http.working import MINUTE, Json, away, calling, run_ended, runs_of, task_of, tasks_of, verbs_of
+from tests.http.working import MINUTE, Json, away, calling, later, run_ended, runs_of, task_of, tasks_of, verbs_of
 
 
 @pytest.fixture
@@ -231,12 +231,6 @@ class TestPlaces:
 # Everyone at once
 
 
-async def ten_seconds_later(api: Api, company: Json, clock: ManualClock) -> None:
-    """Time goes no faster than the store writes: what was to be written before is written."""
-    await clock.advance(10)
-    await api.patch(f"/api/unternehmen/{company['id']}", {"ziel": clock.now()})
-
-
 async def test_a_provider_that_limits_twenty_agents_for_49_minutes_costs_no_attempt(
     owner: Api, company: Json, *, clock: ManualClock, follower: Follower, worker: ScriptedProvider, runtime: Runtime
 ) -> None:
@@ -256,13 +250,13 @@ async def test_a_provider_that_limits_twenty_agents_for_49_minutes_costs_no_atte
     tasks = [await owner.task(company, zugewiesenAn=agent["id"]) for agent in agents]
     most = 0
     while clock.now() < back:
-        await ten_seconds_later(owner, other, clock)
+        await later(owner, other, clock, 10)
         now = await tasks_of(owner, company)
         most = max(most, *(task["versuche"] for task in now))
         assert {task["status"] for task in now} <= {"todo", "in_progress", "done"}
     left = {task["id"] for task in tasks}
     for _ in range(400):
-        await ten_seconds_later(owner, other, clock)
+        await later(owner, other, clock, 10)
         left &= {task["id"] for task in await tasks_of(owner, company) if task["status"] != "done"}
         if not left:
             break

@@ -135,6 +135,7 @@ async def test_a_client_that_does_not_read_is_cut_off_with_4008(
     owner: Api, company: Json, sleeper: sockets.socket, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opencognit.http.websocket.SEND_WITHIN", 0.1)
+    monkeypatch.setattr("opencognit.http.websocket.CLOSE_WITHIN", 3600)
     await write_large_events(owner, company)
     while runtime.hub.followers():
         await owner.task(company)
@@ -145,6 +146,7 @@ async def test_a_client_that_is_a_thousand_events_behind_is_cut_off_at_once(
     owner: Api, company: Json, sleeper: sockets.socket, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opencognit.http.websocket.SEND_WITHIN", 3600)
+    monkeypatch.setattr("opencognit.http.websocket.CLOSE_WITHIN", 3600)
     await write_large_events(owner, company)
     for _ in range(1000):
         await runtime.create_task(company["id"], title="Small")

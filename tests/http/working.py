@@ -61,6 +61,12 @@ async def failed_three_times(task: Json, *, clock: ManualClock, follower: Follow
             await clock.advance(delay)
 
 
+async def later(api: Api, company: Json, clock: ManualClock, seconds: float) -> None:
+    """Time goes no faster than the store writes: what was to be written before is written."""
+    await clock.advance(seconds)
+    await api.patch(f"/api/unternehmen/{company['id']}", {"ziel": clock.now()})
+
+
 def calling(make: Callable[[], Awaitable[str]], *, key: str = "acme/1") -> Callable[..., Awaitable[Outcome]]:
     """A script that makes one metered call, whose reply is the result."""
 
