@@ -24,8 +24,8 @@ WARNINGS: Final = (80, 100)
 FIVE_HOURS: Final = 5 * 3600.0
 
 
-def zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name.
+def zone(name: str, *, field: str = FIELDS["time_zone"]) -> ZoneInfo:
+    """The time zone of an IANA name, which stands in this field.
 
     Raises:
         ValidationFailed: there is none of that name.
@@ -33,7 +33,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
-        raise ValidationFailed.of(FIELDS["time_zone"], "is not a time zone such as Europe/Berlin") from error
+        raise ValidationFailed.of(field, "is not a time zone such as Europe/Berlin") from error
 
 
 def month_of(now: Instant, where: ZoneInfo) -> str:

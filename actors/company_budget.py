@@ -33,8 +33,9 @@ from opencognit.domain.company import Company, CompanyStatus
 from opencognit.domain.errors import BudgetExhausted
 from opencognit.domain.events import BudgetWarned
 from opencognit.domain.instants import Instant
-from opencognit.domain.kinds import AGENT
+from opencognit.domain.kinds import AGENT, ROUTINE
 from opencognit.domain.records import MICRO
+from opencognit.domain.routine import RoutineDue
 from opencognit.domain.run import RunSource
 
 
@@ -128,6 +129,9 @@ class CompanyBudget(PersistentActor[Company]):
                 self.system.tell(AGENT, agent_id, Wake(source=RunSource.AUTOMATION), internal=True)
             elif (heartbeat := self.system.runs.of_agent(agent_id)) is not None:
                 heartbeat.stop()
+        if company.status is CompanyStatus.ACTIVE:
+            for routine_id in await self.system.store.queries.routines_with_due_time(self.id):
+                self.system.tell(ROUTINE, routine_id, RoutineDue(), internal=True)
 
     async def budget_changed(self, company: Company) -> Company:
         """Warn of what the new budget makes of what was spent; stop if that is all of it."""

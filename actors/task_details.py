@@ -26,9 +26,10 @@ from opencognit.domain.events import (
     TaskUpdated,
 )
 from opencognit.domain.goal import FollowTasks, ForgetGoal
-from opencognit.domain.kinds import AGENT, COMPANY, GOAL, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, GOAL, ROUTINE, TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.records import Blockers, GoalOfTask, Parent, Record, TalksForgotten
+from opencognit.domain.routine import FollowExecution
 from opencognit.domain.run import RunSource
 from opencognit.domain.task import (
     FINISHED,
@@ -166,6 +167,7 @@ class TaskDetails(PersistentActor[Task]):
         self.system.tell(COMPANY, task.company_id, ResolveBlocker(task_id=task.id, outcome="deleted"), internal=True)
         self._tell_goals(task)
         self._tell_escalated(task)
+        self._tell_routine(task)
         return done
 
     async def add_comment(self, message: AddComment) -> Comment:
@@ -247,6 +249,7 @@ class TaskDetails(PersistentActor[Task]):
                 internal=True,
             )
             self._tell_escalated(task)
+            self._tell_routine(task)
         if task.locked_by is None:
             self.freed()
         if (task.goal_id, task.status) != (before.goal_id, before.status):
@@ -279,6 +282,11 @@ class TaskDetails(PersistentActor[Task]):
         """The task that this one was to help on may go on."""
         if task.escalates is not None:
             self.system.tell(TASK_LOCK, task.escalates, FollowEscalation(), internal=True)
+
+    def _tell_routine(self, task: Task) -> None:
+        """The execution that this task belongs to has ended."""
+        if task.routine_id is not None:
+            self.system.tell(ROUTINE, task.routine_id, FollowExecution(task_id=task.id), internal=True)
 
     def _blockers(self, task: Task, open_ids: frozenset[str]) -> Blockers:
         return Blockers(task_id=task.id, company_id=task.company_id, blocker_ids=task.blocked_by, open_ids=open_ids)

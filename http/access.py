@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, Right, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, TASK_LOCK, Kind
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, TASK_LOCK, Kind
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
@@ -33,6 +33,7 @@ _KINDS: Final[Mapping[Subject, Kind[Any]]] = {
     Subject.APPROVAL: APPROVAL,
     Subject.MEETING: MEETING,
     Subject.GOAL: GOAL,
+    Subject.ROUTINE: ROUTINE,
 }
 
 
@@ -162,6 +163,12 @@ async def _find(kind: Subject, entity_id: str, runtime: Runtime) -> tuple[Any, s
             raise NotFound(sentence)
         run = decode(body, Run)
         return run, run.company_id
+    if kind is Subject.TRIGGER:
+        routine = await runtime.system.state(ROUTINE, await runtime.queries.routine_of_trigger(entity_id) or "")
+        trigger = routine.trigger(entity_id) if routine is not None else None
+        if routine is None or trigger is None:
+            raise NotFound(sentence)
+        return trigger, routine.company_id
     entity: Any = await runtime.system.state(_KINDS[kind], entity_id)
     if entity is None or getattr(entity, "status", None) is AgentStatus.TERMINATED:
         raise NotFound(sentence)

@@ -32,6 +32,8 @@ class Subject(StrEnum):
     APPROVAL = "approval"
     MEETING = "meeting"
     GOAL = "goal"
+    ROUTINE = "routine"
+    TRIGGER = "trigger"
 
 
 class Agents(StrEnum):

@@ -35,10 +35,12 @@ from opencognit.http.routes import (
     meetings,
     memories,
     permissions,
+    routines,
     runs,
     settings,
     system,
     tasks,
+    webhooks,
 )
 from opencognit.http.websocket import Sockets
 from opencognit.runtime import Runtime
@@ -49,8 +51,8 @@ Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
-        *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, companies, accounts),
-        *(settings, system),
+        *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, accounts),
+        *(settings, system, webhooks),
     )
     for route in module.routes.table
 )

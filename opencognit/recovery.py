@@ -8,7 +8,8 @@ from opencognit.actors.system import ActorSystem
 from opencognit.domain.approval import AskerGone
 from opencognit.domain.company import ResolveBlocker
 from opencognit.domain.goal import FollowTasks, ForgetGoal
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, TASK_LOCK
+from opencognit.domain.routine import FollowExecution
 from opencognit.domain.task import FollowEscalation
 from opencognit.store.queries import Queries
 
@@ -18,6 +19,7 @@ async def recover(system: ActorSystem, queries: Queries) -> None:
     await _recover_tasks(system, queries)
     await _recover_the_board(system, queries)
     await _recover_goals(system, queries)
+    await _recover_routines(system, queries)
     for agent_id in await queries.agents_to_wake():
         system.wake(AGENT, agent_id)
 
@@ -49,3 +51,10 @@ async def _recover_goals(system: ActorSystem, queries: Queries) -> None:
         system.tell(named_by, entity_id, ForgetGoal(goal_id=goal_id), internal=True)
     for goal_id in await queries.goals_to_follow():
         system.tell(GOAL, goal_id, FollowTasks(), internal=True)
+
+
+async def _recover_routines(system: ActorSystem, queries: Queries) -> None:
+    for routine_id, task_id in await queries.executions_to_end():
+        system.tell(ROUTINE, routine_id, FollowExecution(task_id=task_id), internal=True)
+    for routine_id in await queries.routines_with_due_time():
+        system.wake(ROUTINE, routine_id)

@@ -34,6 +34,7 @@ from opencognit.actors.mailbox import Envelope
 from opencognit.actors.meeting import Meeting as MeetingActor
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
+from opencognit.actors.routine import Routine as RoutineActor
 from opencognit.actors.settings_book import SettingsBook
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
@@ -60,6 +61,7 @@ from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
 from opencognit.domain.task import FINISHED, CreateTask, Task
+from opencognit.domain.webhook import Webhook
 from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.port import Provider
@@ -84,6 +86,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "settings": SettingsBook,
     "meeting": MeetingActor,
     "goal": GoalActor,
+    "routine": RoutineActor,
 }
 HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
@@ -146,6 +149,7 @@ class Runtime:
         self.box: SecretBox
         self.signing_key: bytes
         self.throttle = SignInThrottle()
+        self.webhook_throttle = SignInThrottle()
         self._wanted_clock = clock
         self._own_providers = providers or {}
         self._temporary = TemporaryDirectory(prefix="opencognit-") if data is None else None
@@ -269,6 +273,7 @@ class Runtime:
                 sessions_before=now,
                 answers_before=after(now, -ANSWERS_KEPT),
                 coding_sessions_before=after(now, -CODING_SESSIONS_KEPT),
+                executions_before=after(now, -self.settings.routines.executions_kept_seconds),
             )
             try:
                 await self.store.commit(Unit(records=(expired,), now=now))
@@ -419,6 +424,19 @@ class Runtime:
             if settings_id in sealed:
                 return str(self._secrets.join({name: name}, sealed[settings_id])[name])
         return os.environ.get(name.upper())
+
+    async def webhook(self, public_id: str) -> Webhook | None:
+        """The webhook of this public id, its secret in the clear.
+
+        Raises:
+            SecretUnreadable: it was sealed with another key of this server.
+        """
+        webhook = await self.queries.webhook(public_id)
+        if webhook is None:
+            return None
+        # As its routine has sealed it.
+        opened = self._secrets.join({"secret": "-"}, webhook.secret)["secret"]
+        return msgspec.structs.replace(webhook, secret=opened)
 
     async def status(self) -> ServerStatus:
         """The figures of `GET /api/system/status`."""

@@ -120,6 +120,14 @@ class Approvals(Section, frozen=True, kw_only=True):
     expire_after_seconds: Pause
 
 
+class Routines(Section, frozen=True, kw_only=True):
+    """`[routines]`."""
+
+    missed_after_seconds: Pause
+    catch_up_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    executions_kept_seconds: Length
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings, checked."""
 
@@ -130,6 +138,7 @@ class Settings(Section, frozen=True, kw_only=True):
     actors: Actors
     agents: Agents
     approvals: Approvals
+    routines: Routines
 
     @classmethod
     def load(
@@ -198,6 +207,8 @@ class Settings(Section, frozen=True, kw_only=True):
             public_url=self.server.public_url or f"http://localhost:{self.server.port}",
             approvals_expire_after=self.approvals.expire_after_seconds,
             memories_per_agent=self.agents.memories_per_agent,
+            missed_after=self.routines.missed_after_seconds,
+            catch_up_limit=self.routines.catch_up_limit,
         )
 
 

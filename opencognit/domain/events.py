@@ -13,6 +13,7 @@ from opencognit.domain.agent import AgentStatus
 from opencognit.domain.approval import Approval, ApprovalKind, ApprovalStatus
 from opencognit.domain.caller import CallerKind
 from opencognit.domain.chat import ChatMessage
+from opencognit.domain.execution import ExecutionStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.meeting import Meeting, MeetingStatus
 from opencognit.domain.run import Run, RunStatus
@@ -296,6 +297,17 @@ class GoalAchieved(Event, frozen=True, kw_only=True, rename=BOARD_EVENT_FIELDS):
     type = "goal_achieved"
     goal_id: str
     goal_title: str
+
+
+class RoutineExecuted(Event, frozen=True, kw_only=True):
+    """An execution of a routine ended: its task is finished or gone, or there could be none."""
+
+    type = "routine_executed"
+    routine_id: str
+    execution_id: str
+    title: str
+    status: ExecutionStatus
+    task_id: str | None
 
 
 class Activity(Event, frozen=True, kw_only=True):

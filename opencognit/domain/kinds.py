@@ -11,6 +11,7 @@ from opencognit.domain.company import Company
 from opencognit.domain.goal import Goal
 from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import Entity
+from opencognit.domain.routine import Routine
 from opencognit.domain.setting import Settings
 from opencognit.domain.task import Task
 
@@ -35,3 +36,4 @@ APPROVAL = Kind("approval", Approval)
 SETTINGS = Kind("settings", Settings)
 MEETING = Kind("meeting", Meeting)
 GOAL = Kind("goal", Goal)
+ROUTINE = Kind("routine", Routine)

@@ -13,6 +13,7 @@ from opencognit.domain.caller import CompanyRole, Session, User
 from opencognit.domain.chat import ChatMessage
 from opencognit.domain.coding_session import CodingSession
 from opencognit.domain.events import Event
+from opencognit.domain.execution import Execution, ExecutionStatus
 from opencognit.domain.instants import Instant
 from opencognit.domain.memory import Memory
 from opencognit.domain.message import Entity
@@ -211,6 +212,38 @@ class TalksForgotten(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str
 
 
+class TriggerKept(msgspec.Struct, frozen=True, kw_only=True):
+    """A new trigger, to be found by its id or, if it is a webhook, by its public one; the secret is sealed."""
+
+    trigger_id: str
+    routine_id: str
+    company_id: str
+    public_id: str | None
+    sealed: str | None
+
+
+class TriggersGone(msgspec.Struct, frozen=True, kw_only=True):
+    """These triggers are erased."""
+
+    trigger_ids: tuple[str, ...]
+
+
+class ExecutionsEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """How all executions of a routine ended that have this task and no end yet."""
+
+    routine_id: str
+    task_id: str
+    status: ExecutionStatus
+    error: str | None
+    completed_at: Instant
+
+
+class ExecutionsErased(msgspec.Struct, frozen=True, kw_only=True):
+    """The history of a routine goes."""
+
+    routine_id: str
+
+
 class CompanyErased(msgspec.Struct, frozen=True):
     """All that belongs to the company goes."""
 
@@ -223,6 +256,8 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     sessions_before: Instant
     answers_before: Instant
     coding_sessions_before: Instant
+    executions_before: Instant
+    """Those that have ended; when they began does not matter."""
 
 
 Record: TypeAlias = (
@@ -254,6 +289,11 @@ Record: TypeAlias = (
     | TalkTurn
     | TalkTold
     | TalksForgotten
+    | TriggerKept
+    | TriggersGone
+    | Execution
+    | ExecutionsEnded
+    | ExecutionsErased
     | CompanyErased
     | Expired
 )

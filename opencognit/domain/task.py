@@ -113,6 +113,8 @@ class Task(Entity, frozen=True, kw_only=True):
     parent_id: str | None = None
     project_id: str | None = None
     goal_id: str | None = None
+    routine_id: str | None = None
+    """The routine that has made it."""
     blocked_by: tuple[str, ...] = ()
     due_at: Instant | None = None
     not_before: Instant | None = None

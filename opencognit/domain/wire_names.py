@@ -1,9 +1,9 @@
 """The glossary: every German word that crosses the wire, and the only place in the code where one stands.
 
 `FIELDS` renames struct fields (given to each struct by `rename=`); `TASK_EVENT_FIELDS` and `BOARD_EVENT_FIELDS` those
-of event data, where the contract uses other names; `ADAPTER_FIELDS` those that adapters read and send; `ERROR_FIELDS`
-are those of a refusal, `PRICE_FIELDS` those of a price. `EVENTS` and `ROLES` are words inside values, and `PATHS` are
-the words of URLs.
+of event data, where the contract uses other names; `TRIGGER_FIELDS` those of triggers; `ADAPTER_FIELDS` those that
+adapters read and send; `ERROR_FIELDS` are those of a refusal, `PRICE_FIELDS` those of a price. `EVENTS` and `ROLES` are
+words inside values, and `PATHS` are the words of URLs.
 """
 
 FIELDS = {
@@ -132,6 +132,13 @@ FIELDS = {
     "participant_ids": "teilnehmerIds",
     "answers": "antworten",
     "missing": "fehlend",
+    "routine_id": "routineId",
+    "trigger_id": "triggerId",
+    "execution_id": "ausfuehrungId",
+    "concurrency_policy": "concurrencyPolicy",
+    "catch_up_policy": "catchUpPolicy",
+    "variables": "variablen",
+    "last_execution_at": "zuletztAusgefuehrtAm",
 }
 """Fields of entities and request bodies."""
 
@@ -144,6 +151,17 @@ TASK_EVENT_FIELDS = {
     "task_title": "taskTitel",
 }
 """Fields of the events whose data speak of `taskId` and `agentId`."""
+
+TRIGGER_FIELDS = {
+    **{field: name for field, name in FIELDS.items() if field != "kind"},
+    "cron": "cronExpression",
+    "time_zone": "timezone",
+    "is_active": "aktiv",
+    "next_due_at": "naechsterAusfuehrungAm",
+    "last_fired_at": "zuletztGefeuertAm",
+    "public_id": "publicId",
+}
+"""Fields of a routine's trigger, whose `kind` bears its own name."""
 
 BOARD_EVENT_FIELDS = {
     **FIELDS,
@@ -252,5 +270,7 @@ PATHS = {
     "goals": "ziele",
     "plan": "planen",
     "emergency_stop": "notaus",
+    "routines": "routinen",
+    "executions": "ausfuehrungen",
 }
 """Words of paths."""

@@ -6,7 +6,7 @@ from typing import Final
 from opencognit.domain.errors import StorageUnavailable
 from opencognit.store.database import sqlite3
 
-SECRET_TABLES: Final = ("sessions", "agent_secrets", "setting_secrets", "coding_sessions", "answers")
+SECRET_TABLES: Final = ("sessions", "agent_secrets", "setting_secrets", "trigger_secrets", "coding_sessions", "answers")
 """What a copy is emptied of, beside the hashes of passwords."""
 
 

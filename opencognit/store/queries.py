@@ -21,6 +21,7 @@ from opencognit.store.goal_queries import GoalQueries
 from opencognit.store.healing_queries import HealingQueries
 from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, on_reader
+from opencognit.store.routine_queries import RoutineQueries
 from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import (
@@ -71,6 +72,7 @@ class Queries(
     MemoryQueries,
     GoalQueries,
     HealingQueries,
+    RoutineQueries,
 ):
     """The questions."""
 

@@ -7,6 +7,7 @@ from opencognit.domain import records
 from opencognit.domain.caller import Session
 from opencognit.domain.chat import ChatMessage
 from opencognit.domain.errors import DependencyCycle, Duplicate, IdempotencyConflict, ValidationFailed
+from opencognit.domain.execution import Execution
 from opencognit.domain.instants import after
 from opencognit.domain.memory import Memory
 from opencognit.domain.message import encode
@@ -323,12 +324,63 @@ def _talks_forgotten(cursor: Cursor, forgotten: records.TalksForgotten) -> None:
     cursor.execute("DELETE FROM talks WHERE first_id = ?1 OR second_id = ?1", (forgotten.agent_id,))
 
 
+def _trigger_kept(cursor: Cursor, trigger: records.TriggerKept) -> None:
+    cursor.execute(
+        "INSERT INTO triggers (id, routine_id, company_id, public_id) VALUES (?, ?, ?, ?)",
+        (trigger.trigger_id, trigger.routine_id, trigger.company_id, trigger.public_id),
+    )
+    if trigger.sealed is not None:
+        cursor.execute(
+            "INSERT INTO trigger_secrets (trigger_id, company_id, sealed) VALUES (?, ?, ?)",
+            (trigger.trigger_id, trigger.company_id, trigger.sealed),
+        )
+
+
+def _triggers_gone(cursor: Cursor, gone: records.TriggersGone) -> None:
+    ids = [(trigger_id,) for trigger_id in gone.trigger_ids]
+    cursor.executemany("DELETE FROM triggers WHERE id = ?", ids)
+    cursor.executemany("DELETE FROM trigger_secrets WHERE trigger_id = ?", ids)
+
+
+def _execution(cursor: Cursor, execution: Execution) -> None:
+    cursor.execute(
+        "INSERT INTO executions (id, company_id, routine_id, task_id, status, ended_at, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            execution.id,
+            execution.company_id,
+            execution.routine_id,
+            execution.task_id,
+            execution.status,
+            execution.completed_at,
+            encode(execution),
+        ),
+    )
+
+
+# In the database, since a task may have taken many firings in.
+_END_EXECUTIONS = (
+    "UPDATE executions SET status = ?1, ended_at = ?3, body = CAST(json_set(CAST(body AS TEXT),"  # noqa: S608
+    f" '$.status', ?1, '$.{FIELDS['error']}', ?2, '$.{FIELDS['completed_at']}', ?3) AS BLOB)"
+    " WHERE routine_id = ?4 AND task_id = ?5 AND ended_at IS NULL"
+)
+
+
+def _executions_ended(cursor: Cursor, ended: records.ExecutionsEnded) -> None:
+    values = (ended.status, ended.error, ended.completed_at, ended.routine_id, ended.task_id)
+    cursor.execute(_END_EXECUTIONS, values)
+
+
+def _executions_erased(cursor: Cursor, erased: records.ExecutionsErased) -> None:
+    cursor.execute("DELETE FROM executions WHERE routine_id = ?", (erased.routine_id,))
+
+
 def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
     for table in (
         *("memberships", "agents", "agent_secrets", "tasks", "blockers", "comments", "runs", "costs"),
         *("settings", "setting_secrets", "coding_sessions"),
         *("approvals", "memories", "chat_messages", "talks", "meetings", "events", "sessions"),
-        *("goals", "approvals_used"),
+        *("goals", "approvals_used", "routines", "triggers", "trigger_secrets", "executions"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -337,6 +389,7 @@ def _expired(cursor: Cursor, expired: records.Expired) -> None:
     cursor.execute("DELETE FROM sessions WHERE expires_at <= ?", (expired.sessions_before,))
     cursor.execute("DELETE FROM answers WHERE created_at <= ?", (expired.answers_before,))
     cursor.execute("DELETE FROM coding_sessions WHERE used_at <= ?", (expired.coding_sessions_before,))
+    cursor.execute("DELETE FROM executions WHERE ended_at <= ?", (expired.executions_before,))
 
 
 WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
@@ -368,6 +421,11 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.TalkTurn: _talk_turn,
     records.TalkTold: _talk_told,
     records.TalksForgotten: _talks_forgotten,
+    records.TriggerKept: _trigger_kept,
+    records.TriggersGone: _triggers_gone,
+    Execution: _execution,
+    records.ExecutionsEnded: _executions_ended,
+    records.ExecutionsErased: _executions_erased,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,
 }

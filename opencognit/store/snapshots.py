@@ -10,6 +10,7 @@ from opencognit.domain.goal import Goal
 from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
+from opencognit.domain.routine import Routine
 from opencognit.domain.setting import Settings
 from opencognit.domain.task import RANK, Task
 
@@ -120,6 +121,10 @@ def _goal(goal: Goal) -> tuple[Any, ...]:
     return (goal.company_id, goal.status, goal.parent_id, goal.owed_task_id is not None)
 
 
+def _routine(routine: Routine) -> tuple[Any, ...]:
+    return (routine.company_id, routine.status, routine.next_due_at())
+
+
 SHELVES: Final = {
     "company": Shelf("companies", ("month_ends_at",), _company),
     "agent": Shelf(
@@ -146,5 +151,6 @@ SHELVES: Final = {
     "meeting": Shelf("meetings", ("company_id", "status"), _meeting),
     "approval": Shelf("approvals", ("company_id", "status", "requested_by", "expires_at", "follow_up"), _approval),
     "goal": Shelf("goals", ("company_id", "status", "parent_id", "owes"), _goal),
+    "routine": Shelf("routines", ("company_id", "status", "next_due_at"), _routine),
 }
 """By the kind of actor."""

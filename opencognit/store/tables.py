@@ -243,6 +243,46 @@ class Goals(Entities):
     owes = BooleanField()
 
 
+class Routines(Entities):
+    """Tasks that are given again and again."""
+
+    company_id = TextField()
+    status = TextField()
+    next_due_at = TextField(null=True)
+
+
+class Triggers(Model):
+    """Which routine a trigger belongs to."""
+
+    id = TextField(primary_key=True)
+    routine_id = TextField()
+    company_id = TextField()
+    public_id = TextField(null=True)
+
+
+class TriggerSecrets(Model):
+    """The sealed secrets of webhooks."""
+
+    trigger_id = TextField(primary_key=True)
+    company_id = TextField()
+    sealed = TextField()
+
+    class Meta:
+        table_name = "trigger_secrets"
+
+
+class Executions(Row):
+    """What became of each firing."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    routine_id = TextField()
+    task_id = TextField(null=True)
+    status = TextField()
+    ended_at = TextField(null=True)
+    body = BlobField()
+
+
 class ApprovalsUsed(Model):
     """Approvals of calls that were made."""
 
@@ -298,6 +338,10 @@ ALL = (
     Meetings,
     Memories,
     Goals,
+    Routines,
+    Triggers,
+    TriggerSecrets,
+    Executions,
     ApprovalsUsed,
     Events,
     Answers,

@@ -25,10 +25,11 @@ MAY_IMPORT = {
         *("domain", "clock", "security", "providers", "store", "actors"),
         *("adapters", "data_folder", "log_output", "recovery", "settings"),
     ),
-    # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; events are followed.
+    # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; signatures checked; events
+    # followed.
     "http": (
         *("domain", "clock", "runtime", "store.queries", "store.chat_queries", "store.reading"),
-        *("actors.event_hub", "providers.exchange", "security.secrets"),
+        *("actors.event_hub", "providers.exchange", "security.secrets", "security.webhooks"),
     ),
     "testing": ("domain", "clock", "providers.port"),
     "simulation": ("clock", "providers.port", "runtime", "settings", "store.store", "testing"),

@@ -15,6 +15,7 @@ ENGLISH = {
     *("runId", "agentId", "agentName", "taskId", "taskIds", "inputTokens", "outputTokens", "maxTokens"),
     *("cacheReadTokens", "cacheWriteTokens", "executionRunId", "executionLockedBy", "executionLockedAt"),
     *("executionLockExpiresAt", "executionToken", "apiKey"),
+    *("routineId", "triggerId", "publicId", "concurrencyPolicy", "catchUpPolicy", "cronExpression", "timezone"),
 }
 """Words of the wire that are English."""
 

@@ -41,11 +41,15 @@ async def ids(owner: Api, company: Json) -> dict[Subject, str]:
     """Something of each kind that a path can name."""
     task, agent = await owner.task(company), await owner.agent(company, verbindungsTyp="scripted")
     approval = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
+    routine = await owner.make(f"/api/unternehmen/{company['id']}/routinen", {"titel": "Report"})
+    trigger = await owner.make(f"/api/routinen/{routine['id']}/triggers", {"kind": "api"})
     return {
         Subject.COMPANY: company["id"],
         Subject.TASK: task["id"],
         Subject.AGENT: agent["id"],
         Subject.APPROVAL: approval["id"],
+        Subject.ROUTINE: routine["id"],
+        Subject.TRIGGER: trigger["id"],
     }
 
 
@@ -55,7 +59,7 @@ def name_of(route: Route) -> str:
 
 def path_of(route: Route, ids: dict[Subject, str]) -> str:
     return route.path.format(
-        id=ids.get(route.subject, NO_ID), skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, key="language"
+        id=ids.get(route.subject, NO_ID), skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, publicId=NO_ID, key="language"
     )
 
 
@@ -129,7 +133,8 @@ async def test_no_route_trips_over_a_wrong_type_in_any_field(owner: Api, ids: di
 async def test_no_route_trips_over_a_bad_id(owner: Api, route: Route) -> None:
     for bad_id in ("x", "%00", "%FF", "%2F..%2F", "'%20OR%201=1", "1" * 2000, NO_ID):
         answer = await owner.call(
-            route.method, route.path.format(id=bad_id, skillId=bad_id, memoryId=bad_id, userId=bad_id, key=bad_id)
+            route.method,
+            route.path.format(id=bad_id, skillId=bad_id, memoryId=bad_id, userId=bad_id, publicId=bad_id, key=bad_id),
         )
         assert_sound(answer)
         if "{id}" in route.path and route.subject is not Subject.PUBLIC:
@@ -402,7 +407,7 @@ async def test_a_wrong_method_is_told_the_right_ones(owner: Api, ids: dict[Subje
     right = sorted(route.method for route in ROUTES if route.path == path)
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - {*right}:
         answer = await owner.call(
-            method, path.format(id=NO_ID, skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, key="language")
+            method, path.format(id=NO_ID, skillId=NO_ID, memoryId=NO_ID, userId=NO_ID, publicId=NO_ID, key="language")
         )
         assert_error(answer, 405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == ", ".join(right)

@@ -36,6 +36,7 @@ TABLE = {
     "POST /api/auth/registrieren": Expected("anyone"),
     "POST /api/auth/anmelden": Expected("anyone"),
     "POST /api/laeufe/{id}/rueckruf": Expected("anyone"),
+    "POST /api/webhooks/routinen/{publicId}": Expected("anyone"),
     "POST /api/auth/abmelden": Expected(SIGNED_IN),
     "GET /api/auth/ich": Expected("stranger " + PEOPLE),
     "PUT /api/auth/passwort": Expected(
@@ -88,6 +89,17 @@ TABLE = {
     "PATCH /api/ziele/{id}": Expected("member owner", {"titel": "Shrink"}),
     "DELETE /api/ziele/{id}": Expected("member owner"),
     "POST /api/ziele/{id}/planen": Expected("member owner"),
+    "GET /api/unternehmen/{id}/routinen": Expected(PEOPLE),
+    "POST /api/unternehmen/{id}/routinen": Expected("member owner", {"titel": "Report"}),
+    "GET /api/routinen/{id}": Expected(PEOPLE),
+    "PATCH /api/routinen/{id}": Expected("member owner", {"titel": "Spy"}),
+    "DELETE /api/routinen/{id}": Expected("member owner"),
+    "POST /api/routinen/{id}/trigger": Expected("member owner"),
+    "GET /api/routinen/{id}/ausfuehrungen": Expected(PEOPLE),
+    "GET /api/routinen/{id}/triggers": Expected(PEOPLE),
+    "POST /api/routinen/{id}/triggers": Expected("member owner", {"kind": "webhook"}),
+    "PATCH /api/triggers/{id}": Expected("member owner", {"cronExpression": "@hourly"}),
+    "DELETE /api/triggers/{id}": Expected("member owner"),
     "GET /api/genehmigungen/{id}": Expected(ALL),
     "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
@@ -153,6 +165,9 @@ class World:
         returned = await owner.make(f"/api/unternehmen/{company['id']}/genehmigungen", {"titel": "May I?"})
         await owner.make(f"/api/genehmigungen/{returned['id']}/ueberarbeiten")
         goal = await owner.make(f"/api/unternehmen/{company['id']}/ziele", {"titel": "Grow"})
+        routine = await owner.make(f"/api/unternehmen/{company['id']}/routinen", {"titel": "Report"})
+        daily = {"kind": "schedule", "cronExpression": "@daily"}
+        trigger = await owner.make(f"/api/routinen/{routine['id']}/triggers", daily)
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -179,6 +194,8 @@ class World:
             "meeting": meeting["id"],
             "run": next(run["id"] for run in runs if run["aufgabeId"]),
             "goal": goal["id"],
+            "routine": routine["id"],
+            "trigger": trigger["id"],
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
         }
@@ -239,6 +256,8 @@ async def test_all_those_who_may_can_use_a_route(name: str, admin: Api) -> None:
         ("unternehmen/{company}/aufgaben", "blockedBy"),
         ("unternehmen/{company}/aufgaben", "zielId"),
         ("unternehmen/{company}/ziele", "eigentuemerExpertId"),
+        ("unternehmen/{company}/routinen", "zugewiesenAn"),
+        ("routinen/{routine}/trigger", "triggerId"),
         ("unternehmen/{company}/experten", "reportsTo"),
         ("unternehmen/{company}/genehmigungen", "payload"),
         ("unternehmen/{company}/chat", "empfaengerId"),
@@ -252,6 +271,9 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
     ours, theirs = await owner.company(), await stranger.company()
     task, foreign_task = await owner.task(ours), await stranger.task(theirs)
     foreign_agent = await stranger.agent(theirs)
+    routine = await owner.make(f"/api/unternehmen/{ours['id']}/routinen", {"titel": "Ours"})
+    foreign_routine = await stranger.make(f"/api/unternehmen/{theirs['id']}/routinen", {"titel": "Theirs"})
+    foreign_trigger = await stranger.make(f"/api/routinen/{foreign_routine['id']}/triggers", {"kind": "api"})
     foreign_goal = await stranger.make(f"/api/unternehmen/{theirs['id']}/ziele", {"titel": "Theirs"})
     foreign = {
         "zugewiesenAn": foreign_agent["id"],
@@ -259,6 +281,7 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
         "blockedBy": [foreign_task["id"]],
         "reportsTo": foreign_agent["id"],
         "zielId": foreign_goal["id"],
+        "triggerId": foreign_trigger["id"],
         "eigentuemerExpertId": foreign_agent["id"],
         "payload": {"aufgabeId": foreign_task["id"]},
         "expertId": foreign_agent["id"],
@@ -268,6 +291,7 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
     }[field]
     good: dict[str, Any] = {
         "expertId": {},
+        "triggerId": {},
         "reportsTo": {"name": "N", "rolle": "R"},
         "empfaengerId": {"nachricht": "Hello"},
         "veranstalterExpertId": {"titel": "T", "teilnehmerIds": [(await owner.agent(ours))["id"]]},
@@ -275,7 +299,9 @@ async def test_a_body_that_names_something_foreign_changes_nothing(path: str, fi
     }.get(field, {"titel": "T"})
     before = (await owner.get(f"/api/unternehmen/{ours['id']}/aktivitaet")).headers["X-Total-Count"]
 
-    answer = await owner.post("/api/" + path.format(company=ours["id"], task=task["id"]), {**good, field: foreign})
+    answer = await owner.post(
+        "/api/" + path.format(company=ours["id"], task=task["id"], routine=routine["id"]), {**good, field: foreign}
+    )
 
     assert answer.status in (400, 404), answer
     assert (await owner.get(f"/api/unternehmen/{ours['id']}/aktivitaet")).headers["X-Total-Count"] == before

@@ -58,7 +58,7 @@ def test_every_kind_of_record_has_its_writer() -> None:
 
 
 def test_every_kind_of_actor_has_its_shelf() -> None:
-    assert SHELVES.keys() == {"company", "agent", "task_lock", "approval", "settings", "meeting", "goal"}
+    assert SHELVES.keys() == {"company", "agent", "task_lock", "approval", "settings", "meeting", "goal", "routine"}
 
 
 def test_what_belongs_to_a_company_can_be_erased_by_its_id(

@@ -1,0 +1,139 @@
+"""Routines: tasks that are given again and again, their triggers, and what became of each firing."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from opencognit.domain.caller import Right
+from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.execution import Execution
+from opencognit.domain.kinds import ROUTINE
+from opencognit.domain.message import Success, encode
+from opencognit.domain.routine import (
+    ChangeTrigger,
+    CreateRoutine,
+    CreateTrigger,
+    CronText,
+    DeleteRoutine,
+    NewTrigger,
+    RemoveTrigger,
+    Routine,
+    RoutineStatus,
+    Trigger,
+    TriggerRoutine,
+    UpdateRoutine,
+    ZoneName,
+)
+from opencognit.domain.wire_names import PATHS, TRIGGER_FIELDS
+from opencognit.http.request import Listing, Request
+from opencognit.http.route import Routes, Subject
+from opencognit.store.reading import Page
+
+routes = Routes()
+
+OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['routines']}"
+ONE = f"/api/{PATHS['routines']}/{{id}}"
+ONE_TRIGGER = "/api/triggers/{id}"
+
+
+class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, rename=TRIGGER_FIELDS, forbid_unknown_fields=True):
+    """What is changed of a trigger."""
+
+    cron: CronText | UnsetType = UNSET
+    time_zone: ZoneName | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+
+
+@routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)
+async def listing(request: Request) -> Listing:
+    """The company's routines; `?status=` narrows (a comma list)."""
+    request.known_query("limit", "offset", "status")
+    limit, offset = request.paging()
+    words = tuple(word for word in request.query.get("status", "").split(",") if word)
+    for word in words:
+        if word not in list(RoutineStatus):
+            raise ValidationFailed.of("status", f"{word!r} is not one of {', '.join(RoutineStatus)}")
+    return Listing(await request.runtime.queries.routines(request.id, words, limit, offset), limit, offset)
+
+
+@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, status=201)
+async def create(request: Request) -> Routine:
+    """Give the company a routine."""
+    return await request.create(ROUTINE, await request.body(CreateRoutine))
+
+
+@routes.add("GET", ONE, subject=Subject.ROUTINE, right=Right.READ)
+async def details(request: Request) -> Routine:
+    """One routine."""
+    routine: Routine = request.subject
+    return routine
+
+
+@routes.add("PATCH", ONE, subject=Subject.ROUTINE, right=Right.WORK)
+async def update(request: Request) -> Routine:
+    """Change the fields present."""
+    return await request.ask(ROUTINE, await request.body(UpdateRoutine))
+
+
+@routes.add("DELETE", ONE, subject=Subject.ROUTINE, right=Right.WORK)
+async def delete(request: Request) -> Success:
+    """Erase the routine with its triggers and its history; its tasks stay."""
+    return await request.ask(ROUTINE, DeleteRoutine())
+
+
+@routes.add("POST", f"{ONE}/trigger", subject=Subject.ROUTINE, right=Right.WORK, status=201)
+async def trigger(request: Request) -> Execution:
+    """Fire the routine now."""
+    return await request.ask(ROUTINE, await request.body(TriggerRoutine))
+
+
+@routes.add("GET", f"{ONE}/{PATHS['executions']}", subject=Subject.ROUTINE, right=Right.READ)
+async def executions(request: Request) -> Listing:
+    """What became of each firing, newest first."""
+    request.known_query("limit", "offset", "before")
+    limit, offset = request.paging()
+    page = await request.runtime.queries.executions(request.id, limit, offset, request.before())
+    return Listing(page, limit, offset, newest_first=True)
+
+
+@routes.add("GET", f"{ONE}/triggers", subject=Subject.ROUTINE, right=Right.READ)
+async def triggers(request: Request) -> Listing:
+    """The routine's triggers."""
+    request.known_query("limit", "offset")
+    limit, offset = request.paging()
+    known: tuple[Trigger, ...] = request.subject.triggers
+    return Listing(Page([encode(one) for one in known[offset : offset + limit]], len(known)), limit, offset)
+
+
+@routes.add("POST", f"{ONE}/triggers", subject=Subject.ROUTINE, right=Right.WORK, status=201, secret=True)
+async def create_trigger(request: Request) -> NewTrigger:
+    """Let the routine be fired by a schedule, a webhook or a call; a webhook's secret is shown this once."""
+    return await request.ask(ROUTINE, await request.body(CreateTrigger))
+
+
+@routes.add("PATCH", ONE_TRIGGER, subject=Subject.TRIGGER, right=Right.WORK)
+async def update_trigger(request: Request) -> Trigger:
+    """Change the fields present."""
+    body = await request.body(TriggerBody)
+    message = ChangeTrigger(
+        trigger_id=request.id,
+        expected_version=_version_of_the_trigger(request),
+        cron=body.cron,
+        time_zone=body.time_zone,
+        is_active=body.is_active,
+    )
+    return await request.ask(ROUTINE, message, entity_id=request.subject.routine_id)
+
+
+@routes.add("DELETE", ONE_TRIGGER, subject=Subject.TRIGGER, right=Right.WORK)
+async def delete_trigger(request: Request) -> Success:
+    """Erase the trigger."""
+    message = RemoveTrigger(trigger_id=request.id, expected_version=_version_of_the_trigger(request))
+    return await request.ask(ROUTINE, message, entity_id=request.subject.routine_id)
+
+
+def _version_of_the_trigger(request: Request) -> int | None:
+    """The version that `If-Match` names is the trigger's, not that of the routine which keeps it."""
+    expected = request.origin.expected_version
+    request.origin = replace(request.origin, expected_version=None)
+    return expected
