@@ -78,6 +78,13 @@ class ManualClock:
         self._now = end
         await self._settle()
 
+    async def jump(self, seconds: Seconds) -> None:
+        """Set the clock, forward or back, as when a machine has slept: what has become due comes late, all at once."""
+        self._now = after(self._now, seconds)
+        while self._due and self._due[0][0] <= self._now:
+            heapq.heappop(self._due)[2].fire()
+        await self._settle()
+
 
 async def _a_little() -> None:
     for _ in range(10):
