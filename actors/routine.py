@@ -5,7 +5,7 @@ each due time has fired once or is still to fire. The execution's id follows fro
 webhook's message), so that not even a mistake could enter one twice.
 """
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 import structlog
@@ -17,7 +17,7 @@ from opencognit.domain.company import CompanyStatus
 from opencognit.domain.due import due
 from opencognit.domain.errors import InvalidStatus, ValidationFailed
 from opencognit.domain.execution import Execution, ExecutionSource
-from opencognit.domain.instants import Instant
+from opencognit.domain.instants import Instant, after
 from opencognit.domain.kinds import COMPANY, ROUTINE
 from opencognit.domain.message import Success, decode
 from opencognit.domain.routine import (
@@ -52,6 +52,9 @@ RoutineMessage = (
     | FollowExecution
 )
 
+PAUSE: Final = 1.0
+"""Seconds before a firing that has failed is tried again."""
+
 _log = structlog.get_logger("opencognit.routines")
 
 
@@ -61,10 +64,22 @@ class Routine(RoutineFiring):
     kind = ROUTINE
     protocol = RoutineMessage
 
+    def __init__(self, system: Any, entity_id: str, *, is_new: bool = False) -> None:
+        super().__init__(system, entity_id, is_new=is_new)
+        self._has_failed = False
+
     @override
     async def activated(self) -> None:
         """Set the timer; what came due meanwhile is told at once."""
-        self.arm()
+        if self._has_failed:
+            self.remind("due", after(self.now(), PAUSE), RoutineDue())
+        else:
+            self.arm()
+
+    @override
+    def forget(self) -> None:
+        """After a failure, such as a full disk, the next try waits a little."""
+        self._has_failed = True
 
     # Firing
 
