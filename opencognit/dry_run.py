@@ -1,7 +1,8 @@
-"""`opencognit dry-run`: what a company's agents and budgets would do in the next days, in a copy, offline, in seconds.
+"""`opencognit dry-run`: what a company would do in the next days, in a copy, offline, in seconds.
 
-Work is scripted: each piece takes so long, costs so much and fails so often. What becomes of a piece follows from the
-seed, the task and the attempt alone, so a run is the same each time. No provider is called and no command run.
+Its agents, routines and budgets are real; work is scripted: each piece takes so long, costs so much and fails so often.
+What becomes of a piece follows from the seed, the task and the attempt alone, so a run is the same each time. No
+provider is called and no command run.
 """
 
 import random
@@ -19,8 +20,10 @@ from rich.table import Table
 from opencognit.domain.agent import Agent
 from opencognit.domain.company import Company
 from opencognit.domain.errors import NotFound
+from opencognit.domain.execution import Execution
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import decode
+from opencognit.domain.routine import Routine
 from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import Task
 from opencognit.providers.port import MeteredCall, Outcome, Toolbox, WorkOrder
@@ -58,6 +61,15 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     cents: Decimal
 
 
+class RoutineReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one routine would do."""
+
+    title: str
+    status: str
+    executions: dict[str, int]
+    """By how they ended, or where they stand at the end."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What would happen."""
 
@@ -66,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, int]
     """By status at the end."""
     agents: list[AgentReport]
+    routines: list[RoutineReport]
     events: dict[str, int]
     """By type."""
 
@@ -110,6 +123,11 @@ def print_report(report: Report) -> None:
     for agent in report.agents:
         agents.add_row(agent.name, agent.status, _counted(agent.runs), f"{agent.cents:f}")
     console.print(agents)
+    if report.routines:
+        routines = Table("Routine", "Status", "Executions")
+        for routine in report.routines:
+            routines.add_row(routine.title, routine.status, _counted(routine.executions))
+        console.print(routines)
     console.print(f"Tasks: {_counted(report.tasks)}")
     console.print(f"Events: {_counted(report.events)}")
 
@@ -124,11 +142,15 @@ class _Worker:
     def __init__(self, assumptions: Assumptions, clock: ManualClock) -> None:
         self._assumptions = assumptions
         self._clock = clock
+        self._begun: Counter[str] = Counter()
 
     async def __call__(self, order: WorkOrder, toolbox: Toolbox) -> Outcome:
         assumed = self._assumptions
-        # A failed attempt leaves a comment, so the next one has another chance. Ids are new each time and say nothing.
-        chance = random.Random(f"{assumed.seed}/{order.agent_name}/{order.title}/{len(order.comments)}")  # noqa: S311
+        # A failed attempt leaves a comment, so the next one has another chance. A routine's tasks are told apart by how
+        # many came before. Ids are new each time and say nothing.
+        piece = f"{assumed.seed}/{order.agent_name}/{order.title}/{len(order.comments)}"
+        self._begun[piece] += 1
+        chance = random.Random(f"{piece}/{self._begun[piece]}")  # noqa: S311
         used = Outcome(
             usage=TokenUsage(input_tokens=1000, output_tokens=200), cost_cents=assumed.cents, model="scripted"
         )
@@ -156,11 +178,13 @@ async def _company(runtime: Runtime, wanted: str | None) -> Company:
 
 async def _report(runtime: Runtime, company: Company, *, since: int, begin: Instant) -> Report:
     agents = [decode(body, Agent) for body in (await runtime.queries.agents(company.id, PAGE, 0)).bodies]
+    routines = [decode(body, Routine) for body in (await runtime.queries.routines(company.id, (), PAGE, 0)).bodies]
     return Report(
         company=company.name,
         until=runtime.clock.now(),
         tasks=await _tasks(runtime, company),
         agents=[await _agent(runtime, agent, begin) for agent in agents],
+        routines=[await _routine(runtime, routine, begin) for routine in routines],
         events=await _events(runtime, company, since),
     )
 
@@ -194,3 +218,14 @@ async def _agent(runtime: Runtime, agent: Agent, begin: Instant) -> AgentReport:
         before = page.older
         if before is None or len(new) < len(page.bodies):
             return AgentReport(name=agent.name, status=agent.status, runs=dict(runs), cents=cents)
+
+
+async def _routine(runtime: Runtime, routine: Routine, begin: Instant) -> RoutineReport:
+    counted: Counter[str] = Counter()
+    before = None
+    while True:
+        page = await runtime.queries.executions(routine.id, PAGE, 0, before)
+        executions = [decode(body, Execution) for body in page.bodies]
+        counted.update(execution.status.value for execution in executions if execution.created_at >= begin)
+        if (before := page.older) is None:
+            return RoutineReport(title=routine.title, status=routine.status, executions=dict(counted))

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from opencognit.domain.kinds import ROUTINE
+from opencognit.domain.origin import Origin
+from opencognit.domain.routine import CreateRoutine, CreateTrigger, RoutineStatus, TriggerKind
 from opencognit.providers.port import Outcome, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
 from opencognit.testing import ScriptedProvider
@@ -81,6 +84,27 @@ async def test_a_dry_run_with_the_same_seed_ends_the_same_and_with_another_seed_
     assert first == again
     assert first["agents"] != other["agents"]
     assert first["tasks"].keys() == {"done", "blocked"}
+
+
+async def test_a_dry_run_lets_routines_come_due_and_counts_what_became_of_them(runtime: Runtime) -> None:
+    company = await runtime.create_company(name="Acme")
+    agent = await runtime.create_agent(company.id, name="Ada", role="R", adapter="scripted")
+    origin = Origin(company_id=company.id)
+    for title, status in (("Morning report", "active"), ("Idle", "paused")):
+        create = CreateRoutine(title=title, assignee_id=agent.id, status=RoutineStatus(status))
+        routine = await runtime.system.create(ROUTINE, create, origin=origin)
+        await runtime.ask(ROUTINE, routine.id, CreateTrigger(kind=TriggerKind.SCHEDULE, cron="0 9 * * *"))
+        await runtime.ask(ROUTINE, routine.id, CreateTrigger(kind=TriggerKind.WEBHOOK))
+    told = await report(runtime.data, "--days", "30", "--failing", "0.2", "--seed", "1")
+    assert told["routines"] == [
+        {"title": "Morning report", "status": "active", "executions": {"completed": 30}},
+        {"title": "Idle", "status": "paused", "executions": {}},
+    ]
+    assert told["events"]["routine_executed"] == 30
+    # Each day's task has a chance of its own, although all have one title.
+    assert 0 < told["agents"][0]["runs"]["failed"] < 30
+    _, output, _ = await called(runtime.data, "--days", "1")
+    assert "Morning report" in output
 
 
 async def test_a_dry_run_shows_tables_to_people(runtime: Runtime, company: str) -> None:
