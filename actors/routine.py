@@ -119,7 +119,10 @@ class Routine(RoutineFiring):
         return Success()
 
     async def routine_due(self, _message: RoutineDue) -> None:
-        """Fire for the earliest due time that has come, and look again; at rest, the company tells when it goes on."""
+        """Fire for the earliest due time that has come; if another has come, its reminder comes at once.
+
+        While the company rests, there is no reminder: it tells when it goes on.
+        """
         routine, now = self.state, self.now()
         waiting = routine.next_due_at() if routine is not None else None
         if routine is None or waiting is None or waiting > now:
@@ -138,7 +141,7 @@ class Routine(RoutineFiring):
             text = f"A schedule of “{routine.title}” was switched off: {error.message}"
             entry = self.entry(routine.company_id, "routine.trigger_changed", text, triggerId=trigger.id)
             await self.persist(with_trigger(routine, off), entry)
-        self.tell_self(RoutineDue())
+        self.arm()
 
     async def follow_execution(self, message: FollowExecution) -> None:
         """A task is finished or gone: the execution that has made it ends, with all that were merged into it."""

@@ -37,9 +37,8 @@ async def receive(request: Request) -> Success:
     # An unknown one is checked too, so that the time does not tell.
     is_good = is_signed(webhook.secret if webhook is not None else "", headers, body, now=now)
     if webhook is None or not is_good:
-        address = request.raw.remote or ""
-        runtime.webhook_throttle.check(public_id, address, now=now)
-        runtime.webhook_throttle.failed(public_id, address, now=now)
+        # A try that is checked and not settled counts as failed.
+        runtime.webhook_throttle.check(public_id, request.raw.remote or "", now=now)
         raise NotAuthenticated("There is no such webhook, or its signature is wrong or too old")
     message = ReceiveWebhook(
         trigger_id=webhook.trigger_id,

@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from opencognit.actors.routine import Routine
+from opencognit.domain.routine import FollowExecution
 from opencognit.http.server import listening
 from opencognit.runtime import Runtime
 from opencognit.settings import Settings
@@ -33,6 +35,7 @@ from tests.http.routine_calls import (
 from tests.http.working import tasks_of, verbs_of
 
 LIMIT = 5
+TWELVE = "2026-04-05T12:00:00.000Z"
 
 
 @pytest.fixture
@@ -101,12 +104,16 @@ async def test_firings_make_tasks_of_their_own_where_the_routine_says_so(
 
 
 @pytest.mark.parametrize("policy", ["coalesce_if_active", "skip_if_active"])
-async def test_no_firing_is_lost_to_a_task_that_has_just_been_finished(owner: Api, company: Json, policy: str) -> None:
-    """Whether or not the routine was told of it yet."""
+async def test_no_firing_is_lost_to_a_task_that_has_just_been_finished(
+    owner: Api, company: Json, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The routine does not know of it yet: the word of it comes later than the next firing, or never."""
+    monkeypatch.setitem(Routine._handlers, FollowExecution, lambda _routine, _message: None)
     routine = await routine_of(owner, company, concurrencyPolicy=policy)
-    for _ in range(20):
+    for number in range(3):
         execution = await fired(owner, routine)
         assert execution["status"] == "enqueued"
+        assert [one["status"] for one in await history_of(owner, routine)] == [*["completed"] * number, "enqueued"]
         await task_ended(owner, execution, "done")
 
 
@@ -258,6 +265,22 @@ async def test_a_paused_company_fires_nothing_and_its_routines_go_on_by_their_po
     await clock.advance(HOUR / 2)
     history = await history_with(owner, routine, *["enqueued"] * (len(expected) + 1))
     assert due_times(history) == [*expected, "05T13:00"]
+
+
+async def test_a_clock_that_is_set_back_fires_nothing_twice_even_if_the_schedule_is_set_anew(
+    owner: Api, company: Json, clock: ManualClock
+) -> None:
+    routine = await routine_of(owner, company, concurrencyPolicy="always_enqueue")
+    trigger = await scheduled(owner, routine)
+    await clock.advance(HOUR)
+    await history_with(owner, routine, "enqueued")
+    await clock.jump(-HOUR / 2)
+    for change, due in (({"cronExpression": "0 * * * *"}, TWELVE), ({"aktiv": False}, None), ({"aktiv": True}, TWELVE)):
+        changed = await owner.patch(f"/api/triggers/{trigger['id']}", change)
+        assert changed.json["naechsterAusfuehrungAm"] == due
+    await clock.advance(HOUR / 2)
+    await clock.advance(HOUR)
+    assert due_times(await history_with(owner, routine, "enqueued", "enqueued")) == ["05T11:00", "05T12:00"]
 
 
 # Restarts

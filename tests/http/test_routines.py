@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower, assert_error
@@ -144,7 +145,7 @@ async def test_routines_are_listed_by_age_in_pages_and_by_status(owner: Api, pat
 
 
 async def test_a_deleted_routine_takes_its_triggers_and_history_with_it_and_leaves_its_tasks(
-    owner: Api, routine: Json
+    owner: Api, routine: Json, runtime: Runtime
 ) -> None:
     trigger, execution = await scheduled(owner, routine), await fired(owner, routine)
     one = f"/api/routinen/{routine['id']}"
@@ -152,6 +153,7 @@ async def test_a_deleted_routine_takes_its_triggers_and_history_with_it_and_leav
     for gone in (one, f"{one}/triggers", f"{one}/ausfuehrungen"):
         assert_error(await owner.get(gone), 404, "NOT_FOUND")
     assert_error(await owner.patch(f"/api/triggers/{trigger['id']}", {}), 404, "NOT_FOUND")
+    assert (await runtime.queries.executions(routine["id"], 10, 0, None)).total == 0
     assert (await task_of(owner, {"id": execution["aufgabeId"]}))["status"] == "todo"
     await task_ended(owner, execution, "done")
 
@@ -255,6 +257,8 @@ async def test_a_paused_routine_has_no_due_time_until_it_is_active_again(
         "2026-04-06T00:00:00.000Z",
     ]
     assert await history_of(owner, routine) == []
+    await clock.advance(HOUR)
+    await history_with(owner, routine, "enqueued")
 
 
 async def test_a_trigger_has_a_version_of_its_own(owner: Api, routine: Json) -> None:

@@ -129,6 +129,24 @@ class FailingStore:
         raise StorageUnavailable
 
 
+def test_a_store_that_cannot_write_is_not_asked_again_without_end() -> None:
+    async def story(runtime: Runtime, clock: ManualClock) -> tuple[int, list[tuple[Instant, Instant]]]:
+        company = await runtime.create_company(name="Acme")
+        routine = await a_routine(runtime, company.id, "@hourly", "UTC")
+        runtime.system.store = store = FailingStore(runtime.store)
+        await clock.advance(HOUR - 1)
+        store.failures = [False] * 1000
+        await clock.advance(31)
+        tries = 1000 - len(store.failures)
+        store.failures.clear()
+        await clock.advance(2)
+        return tries, await fired(runtime, routine)
+
+    tries, firings = simulate(story, settings=quick_settings())
+    assert 25 < tries < 35
+    assert firings == [("2026-04-05T11:00:00.000Z", "2026-04-05T11:00:31.000Z")]
+
+
 class Life(RuleBasedStateMachine):
     """Three routines over the change of the clocks in autumn, and all that may happen to a server and its clock.
 

@@ -7,6 +7,7 @@ import peewee
 import pytest
 
 from opencognit.domain.records import CompanyErased, Record
+from opencognit.store.copying import SECRET_TABLES
 from opencognit.store.database import open_database, sqlite3
 from opencognit.store.records import WRITERS, Cursor
 from opencognit.store.snapshots import SHELVES
@@ -59,6 +60,12 @@ def test_every_kind_of_record_has_its_writer() -> None:
 
 def test_every_kind_of_actor_has_its_shelf() -> None:
     assert SHELVES.keys() == {"company", "agent", "task_lock", "approval", "settings", "meeting", "goal", "routine"}
+
+
+def test_a_copy_for_a_trial_run_is_emptied_of_all_that_is_sealed(
+    schema: dict[str, dict[str, tuple[str, bool]]],
+) -> None:
+    assert {table for table, columns in schema.items() if "sealed" in columns} <= set(SECRET_TABLES)
 
 
 def test_what_belongs_to_a_company_can_be_erased_by_its_id(
