@@ -55,8 +55,6 @@ class RoutineFiring(RoutineProfile):
             entry = self.entry(routine.company_id, "routine.fired", text, taskId=task.id, executionId=execution.id)
             parts = (NewTask(task=task, blockers=edges), TaskCreated.of(task), entry, *parts)
         await self.persist(routine, execution, *parts, reply=reply or execution)
-        # Without its agent, the routine has no due times any more.
-        self.arm()
         if task is not None:
             self.system.tell_watchers(TASK_LOCK.name, task.id, task)
             if task.assignee_id is not None:

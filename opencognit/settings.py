@@ -124,7 +124,7 @@ class Routines(Section, frozen=True, kw_only=True):
     """`[routines]`."""
 
     missed_after_seconds: Pause
-    catch_up_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    catch_up_limit: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     executions_kept_seconds: Length
 
 

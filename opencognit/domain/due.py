@@ -1,10 +1,12 @@
 """What a schedule does when its due time has come: which due time fires, and which comes next."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opencognit.domain.cron import Cron
 from opencognit.domain.instants import Instant, Seconds, after, between
 from opencognit.domain.routine import CatchUpPolicy
+
+MINUTE: Final[Seconds] = 60
 
 
 class Due(NamedTuple):
@@ -29,6 +31,9 @@ def due(cron: Cron, waiting: Instant, policy: CatchUpPolicy, *, now: Instant, mi
         missed_after: how late one may be fired that is not caught up on.
         limit: how many are caught up on at most, the latest ones.
     """
+    if policy is CatchUpPolicy.CATCH_UP and between(waiting, now) < limit * MINUTE:
+        # A schedule comes due once a minute at most, so no more than `limit` are waiting: they need not be looked for.
+        return Due(waiting, cron.next(waiting), is_missed=False)
     last = cron.newest(after(waiting, -0.001), now, limit if policy is CatchUpPolicy.CATCH_UP else 1)
     if policy is CatchUpPolicy.CATCH_UP and last:
         return Due(last[0], cron.next(last[0]), last[0] != waiting)

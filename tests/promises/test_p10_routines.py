@@ -302,32 +302,46 @@ TestLife.settings = hypothesis.settings(
 
 async def test_a_server_that_is_killed_again_and_again_has_fired_once_for_each_minute(tmp_path: Path) -> None:
     moments = random.Random(10)
-    command = (sys.executable, "-m", "tests.hasty_server")
-    server = ServerProcess(tmp_path, command=command, HASTY_SINCE=str(time.time()))
+    server = ServerProcess(
+        tmp_path,
+        command=(sys.executable, "-m", "tests.hasty_server"),
+        HASTY_SINCE=str(time.time()),
+        OPENCOGNIT_ROUTINES__CATCH_UP_LIMIT=str(EVERY),
+    )
     await server.start()
     async with aiohttp.ClientSession() as session:
         owner = await Api(session, server.url).somebody()
         company = await owner.company()
         agent = await owner.agent(company)
-        body = {"titel": "Report", "zugewiesenAn": agent["id"]}
-        policies = {"catchUpPolicy": "catch_up", "concurrencyPolicy": "always_enqueue"}
-        routine = await owner.make(f"/api/unternehmen/{company['id']}/routinen", body | policies)
-        one = f"/api/routinen/{routine['id']}"
-        await owner.make(f"{one}/triggers", {"kind": "schedule", "cronExpression": "* * * * *"})
+        # Several, so that hardly a moment is without a firing.
+        routines = [await an_eager_routine(owner, company, agent) for _ in range(4)]
         for _ in range(KILLS):
-            await asyncio.sleep(moments.uniform(0.05, 0.6))
+            await asyncio.sleep(moments.uniform(0, 0.4))
             await server.end()
             await server.start()
-        await owner.patch(one, {"status": "paused"})
-        executions = await everything(owner, f"{one}/ausfuehrungen")
+        for routine in routines:
+            await owner.patch(routine, {"status": "paused"})
+        histories = [await everything(owner, f"{routine}/ausfuehrungen") for routine in routines]
         tasks = await everything(owner, f"/api/unternehmen/{company['id']}/aufgaben")
         await server.end()
-    due_times = [execution["payload"]["faelligAm"] for execution in executions][::-1]
-    assert due_times == [after(due_times[0], number * MINUTE) for number in range(len(due_times))]
-    assert sorted(execution["aufgabeId"] for execution in executions) == sorted(task["id"] for task in tasks)
-    assert {(task["routineId"], task["status"]) for task in tasks} == {(routine["id"], "todo")}
-    assert len(due_times) > 5 * KILLS
-    print(f"{KILLS} kills, {len(due_times)} due times, each fired once")
+    for history in histories:
+        due_times = [execution["payload"]["faelligAm"] for execution in history][::-1]
+        assert due_times == [after(due_times[0], number * MINUTE) for number in range(len(due_times))]
+        assert len(due_times) > 10 * KILLS
+    made = [(execution["aufgabeId"], execution["routineId"]) for history in histories for execution in history]
+    assert sorted(made) == sorted((task["id"], task["routineId"]) for task in tasks)
+    assert {(task["zugewiesenAn"], task["status"]) for task in tasks} == {(agent["id"], "todo")}
+    print(f"{KILLS} kills, {len(tasks)} due times, each fired once")
+
+
+async def an_eager_routine(owner: Api, company: dict[str, Any], agent: dict[str, Any]) -> str:
+    """The path of a routine that is due each minute."""
+    policies = {"catchUpPolicy": "catch_up", "concurrencyPolicy": "always_enqueue"}
+    body = {"titel": "Report", "zugewiesenAn": agent["id"], **policies}
+    routine = await owner.make(f"/api/unternehmen/{company['id']}/routinen", body)
+    path = f"/api/routinen/{routine['id']}"
+    await owner.make(f"{path}/triggers", {"kind": "schedule", "cronExpression": "* * * * *"})
+    return path
 
 
 async def everything(api: Api, path: str) -> list[dict[str, Any]]:
