@@ -101,15 +101,16 @@ class RoutineFiring(RoutineProfile):
     def _task(self, routine: Routine, execution: Execution) -> Task:
         """The task that the templates make of the variables and the payload."""
         values, now = {**routine.variables, **execution.payload}, self.now()
-        title = filled(routine.title, values).strip() or routine.title
-        description = filled(routine.description, values)[:LONGEST_TEXT] if routine.description is not None else None
+        title = filled(routine.title, values, longest=LONGEST_TITLE).strip() or routine.title
+        text = routine.description
+        description = filled(text, values, longest=LONGEST_TEXT) if text is not None else None
         return Task(
             id=self.new_id(),
             version=1,
             created_at=now,
             updated_at=now,
             company_id=routine.company_id,
-            title=title[:LONGEST_TITLE],
+            title=title,
             description=description,
             status=TaskStatus.TODO if routine.assignee_id is not None else TaskStatus.BACKLOG,
             priority=routine.priority,

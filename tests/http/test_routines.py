@@ -1,6 +1,7 @@
 """Routines over HTTP: given, changed, fired by hand and by their schedules, and followed to the end of their tasks."""
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -387,6 +388,18 @@ async def test_a_filled_title_is_a_title(owner: Api, company: Json, title: str, 
     routine = await routine_of(owner, company, titel=title, variablen={"x": "long" * 100 if "!" in title else " "})
     execution = await fired(owner, routine)
     assert (await task_of(owner, {"id": execution["aufgabeId"]}))["titel"] == expected[:200]
+
+
+async def test_a_description_that_would_be_endless_is_cut(owner: Api, company: Json) -> None:
+    """Filled in whole, this one would have 2.4 GB."""
+    routine = await routine_of(owner, company, beschreibung="{{x}}" * 40_000)
+    tracemalloc.start()
+    execution = await fired(owner, routine, payload={"x": "y" * 60_000})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000
+    task = await task_of(owner, {"id": execution["aufgabeId"]})
+    assert task["beschreibung"] == "y" * 200_000
 
 
 async def test_a_routine_without_an_agent_puts_its_tasks_into_the_backlog(owner: Api, company: Json) -> None:
