@@ -108,8 +108,9 @@ class Follower:
         self._passed: list[dict[str, Any]] = []
 
     async def next(self) -> dict[str, Any]:
-        """The next message, within five seconds."""
-        message: dict[str, Any] = await self.socket.receive_json(timeout=5)
+        """The next message, within twenty seconds."""
+        # To import a model's client alone takes one, and several on a busy machine.
+        message: dict[str, Any] = await self.socket.receive_json(timeout=20)
         self.seen.append(message)
         return message
 
