@@ -12,8 +12,13 @@ commit. So the same story with the same answers ends the same, however fast the 
 """
 
 import asyncio
+import random
 import selectors
+import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextvars import Context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -60,37 +65,71 @@ def simulate(
 
     async def run() -> T:
         clock = ManualClock(start, settle=loop.idle)
-        async with Runtime(data, settings=settings, clock=clock, ids=ids, providers=providers(clock)) as runtime:
-            loop.store = runtime.store
+        runtime = Runtime(
+            data, settings=settings, clock=clock, ids=ids, jitter=SameChance(), providers=providers(clock)
+        )
+        loop.runtime = runtime
+        async with runtime:
             return await story(runtime, clock)
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(run())
 
 
+class SameChance:
+    """Chance that is the same in each simulation."""
+
+    def __init__(self) -> None:
+        self._source = random.Random(0)  # noqa: S311 - no secret comes of it
+
+    def fraction(self) -> float:
+        """From 0 to just below 1."""
+        return self._source.random()
+
+
 class SimulationLoop(asyncio.SelectorEventLoop):
     """An event loop that tells when nothing is left to do at the present moment.
 
+    It waits for whatever runs on another thread, and hears what those threads report when it has nothing else to do,
+    so that everything happens in the same order each time.
+
     Attributes:
-        store: whose commits count as something to do.
+        runtime: whose commits count as something to do.
     """
 
-    store: Store | None = None
+    runtime: Runtime | None = None
 
     def __init__(self) -> None:
         super().__init__(_Selector(self))
-        self._on_threads = 0
+        self._own_thread = threading.get_ident()
+        self._aside = ThreadPoolExecutor(max_workers=1)
+        self._heard: deque[tuple[Callable[..., object], tuple[Any, ...], Context | None]] = deque()
         self._waiting: list[asyncio.Future[None]] = []
 
     @override
     def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., Any], *args: Any
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> "asyncio.Future[Any]":
-        """As usual; counted, since its result is still to come."""
-        self._on_threads += 1
-        future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
-        future.add_done_callback(self._back_from_thread)
-        return future
+        """On a thread as usual; but everyone else waits for it."""
+        work = (executor or self._aside).submit(func, *args)
+        wait([work])
+        return asyncio.wrap_future(work, loop=self)
+
+    @override
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """What another thread reports is heard when nothing else is ready; here the loop is only woken for it."""
+        if threading.get_ident() == self._own_thread:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        self._heard.append((callback, args, context))
+        return super().call_soon_threadsafe(bool)
+
+    @override
+    def close(self) -> None:
+        """End the thread, too."""
+        super().close()
+        self._aside.shutdown()
 
     async def idle(self) -> None:
         """Wait until nothing is left to do but to let time pass."""
@@ -98,9 +137,19 @@ class SimulationLoop(asyncio.SelectorEventLoop):
         self._waiting.append(waiter)
         await waiter
 
+    def listened(self) -> bool:
+        """Asked by the selector when nothing is ready: have all written, and hear what other threads report."""
+        if (store := self._store()) is not None and not store.is_quiet():
+            store.finish()
+        has_heard = bool(self._heard)
+        while self._heard:
+            callback, args, context = self._heard.popleft()
+            self.call_soon(callback, *args, context=context)
+        return has_heard
+
     def went_on(self) -> bool:
-        """Asked by the selector when nothing is ready: whether someone waited for just that, and goes on now."""
-        if not self._waiting or self._on_threads or not (self.store is None or self.store.is_quiet()):
+        """Asked by the selector when there is only time to wait for: whether someone waited for that, and goes on."""
+        if not self._waiting:
             return False
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -108,8 +157,9 @@ class SimulationLoop(asyncio.SelectorEventLoop):
                 waiter.set_result(None)
         return True
 
-    def _back_from_thread(self, _future: "asyncio.Future[Any]") -> None:
-        self._on_threads -= 1
+    def _store(self) -> Store | None:
+        # A runtime has its store only when it has begun to start.
+        return getattr(self.runtime, "store", None)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -121,7 +171,11 @@ class _Selector(selectors.DefaultSelector):
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """As usual, but for the case that there is only time to wait for."""
+        """As usual, but for the cases that there is only a thread or only time to wait for."""
+        if timeout == 0:
+            return super().select(0)
+        if self._told.listened():
+            return []
         if timeout is not None and timeout <= SHORT:
             return super().select(timeout)
         ready = super().select(0)

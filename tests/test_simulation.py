@@ -81,6 +81,25 @@ def test_failed_attempts_are_tried_again_at_their_times_until_the_last() -> None
     assert begun == ["2026-04-05T10:00:00.000Z", "2026-04-05T10:05:00.000Z", "2026-04-05T10:20:00.000Z"]
 
 
+def test_what_happens_at_the_same_moment_happens_in_the_same_order_each_time() -> None:
+    async def story(runtime: Runtime, clock: ManualClock) -> None:
+        company = await runtime.create_company(name="Acme")
+        for number in range(30):
+            agent = await runtime.create_agent(company.id, name=f"A{number}", role="R", adapter="scripted")
+            for title in ("One", "Two"):
+                await runtime.create_task(company.id, title=f"{title} of {number}", assignee_id=agent.id)
+        await clock.advance(HOUR)
+
+    def titles() -> list[str]:
+        worker = ScriptedProvider()
+        simulate(story, providers=lambda _clock: {"scripted": worker})
+        return [order.title for order in worker.orders]
+
+    first = titles()
+    assert len(first) == 60
+    assert [titles(), titles()] == [first, first]
+
+
 def test_the_example_in_the_documentation_runs() -> None:
     page = (Path(__file__).parent.parent / "docs" / "dry-run.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

@@ -71,6 +71,11 @@ class Store:
         """Whether nothing that was handed in is still to be written."""
         return self._waiting.is_quiet()
 
+    def finish(self) -> None:
+        """Write all that was handed in before this returns. It holds the loop up, so it is for simulations alone."""
+        if self._writer.is_alive():
+            self._writer.ask(Flush())
+
     async def close(self) -> None:
         """Commit what waits, then close all connections.
 

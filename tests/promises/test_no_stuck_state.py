@@ -129,11 +129,11 @@ class Life(RuleBasedStateMachine):
                 providers={"scripted": ScriptedProvider(self.worker)},
             )
         )
-        self.loop.store = self.runtime.store
+        self.loop.runtime = self.runtime
 
     async def close(self) -> None:
         await self.stack.aclose()
-        self.loop.store = None
+        self.loop.runtime = None
 
     async def told(self, kind: Any, entity_id: str, message: Any) -> None:
         """A client's request: what it is answered with does not matter here, only what is left behind."""
