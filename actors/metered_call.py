@@ -102,7 +102,7 @@ class Spending:
             try:
                 await self._hold(reservation)
             except BudgetHeld:
-                await asyncio.sleep(pause)
+                await self._system.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 return reservation

@@ -4,11 +4,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.task import TaskStatus
-from opencognit.providers.port import Outcome, Provider, Toolbox, WorkOrder
+from opencognit.providers.port import MeteredCall, Outcome, Provider, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
 from opencognit.simulation import simulate
 from opencognit.testing import ManualClock, ScriptedProvider
@@ -98,6 +99,35 @@ def test_what_happens_at_the_same_moment_happens_in_the_same_order_each_time() -
     first = titles()
     assert len(first) == 60
     assert [titles(), titles()] == [first, first]
+
+
+def test_a_call_that_waits_for_another_ones_budget_waits_by_the_clock() -> None:
+    def providers(clock: ManualClock) -> Mapping[str, Provider]:
+        async def spend(_order: WorkOrder, toolbox: Toolbox) -> Outcome:
+            async def make() -> tuple[None, Outcome]:
+                await clock.sleep(600)
+                return None, Outcome(cost_cents=Decimal(3))
+
+            worst = Outcome(cost_cents=Decimal(10))
+            await toolbox.metered(MeteredCall(provider_key="p", worst=worst, make=make))
+            return Outcome(result=clock.now())
+
+        return {"scripted": ScriptedProvider(spend)}
+
+    async def story(runtime: Runtime, clock: ManualClock) -> list[str | None]:
+        company = await runtime.create_company(name="Acme", budget_cents=13)
+        tasks = []
+        for name in ("Ada", "Bob"):
+            agent = await runtime.create_agent(company.id, name=name, role="R", adapter="scripted")
+            tasks.append(await runtime.create_task(company.id, title="T", assignee_id=agent.id))
+        await clock.advance(HOUR)
+        done = [await runtime.task(task.id) for task in tasks]
+        return [task.result for task in done if task is not None]
+
+    first, second = simulate(story, providers=providers)
+    assert first == "2026-04-05T10:10:00.000Z"
+    assert second is not None
+    assert "2026-04-05T10:20:00.000Z" <= second <= "2026-04-05T10:20:02.000Z"
 
 
 def test_the_example_in_the_documentation_runs() -> None:
