@@ -94,7 +94,7 @@ class AgentProfile(PersistentActor[Agent]):
         agent = replace(before, **changes)
         if self._orchestrates(agent.adapter):
             agent = replace(agent, is_orchestrator=True)
-        if {"heartbeat_on", "heartbeat_interval"} & changes.keys():
+        if {"heartbeat_on", "heartbeat_interval"} & changes.keys() and agent.status is not AgentStatus.PAUSED:
             agent = self._with_timer(agent)
         activity = self.entry(agent.company_id, "agent.updated", f"Changed {agent.name}")
         spends_anew = bool({"budget_cents", "limits"} & changes.keys())

@@ -204,6 +204,13 @@ async def test_switching_the_heartbeat_off_clears_its_next_time(owner: Api, comp
     assert (await changed(owner, agent, zyklusAktiv=False)).json["naechsterZyklus"] is None
 
 
+async def test_a_paused_agent_has_no_next_heartbeat_whatever_is_changed(owner: Api, agent: Json) -> None:
+    await owner.make(f"/api/experten/{agent['id']}/pausieren")
+    assert (await changed(owner, agent, zyklusAktiv=True)).json["naechsterZyklus"] is None
+    resumed = await owner.make(f"/api/experten/{agent['id']}/fortsetzen")
+    assert resumed["naechsterZyklus"] > resumed["aktualisiertAm"]
+
+
 # Reporting lines
 
 
