@@ -158,7 +158,8 @@ class ConversationTurn:
         thread_id = self._messages[0].thread_id
         if self.meeting_id is not None:
             if self._reply is not None:
-                yield MEETING, self.meeting_id, AnswerMeeting(agent_id=me, words=self._reply, question_id=ids[0])
+                # Who was asked for an answer and then for the summary, and read both, has given the summary.
+                yield MEETING, self.meeting_id, AnswerMeeting(agent_id=me, words=self._reply, question_id=ids[-1])
             elif self._notice is not None:
                 yield MEETING, self.meeting_id, ExcuseFromMeeting(agent_id=me, reason=self._notice)
         elif self._partner_id is not None and self._reply is not None:

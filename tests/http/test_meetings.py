@@ -216,6 +216,22 @@ async def test_an_answer_that_is_told_twice_is_not_taken_for_the_summary(
     assert (await current(owner, meeting))["ergebnis"] == "All say yes"
 
 
+async def test_an_organiser_that_is_asked_twice_at_once_gives_the_summary(
+    owner: Api, company: Json, ada: Json, path: str, *, worker: ScriptedProvider, follower: Follower
+) -> None:
+    async def count(order: WorkOrder, _toolbox: Toolbox) -> Outcome:
+        return Outcome(result=f"The summary of {len(order.conversation.messages)}" if order.conversation else None)
+
+    worker.script = count
+    await owner.make(f"/api/experten/{ada['id']}/pausieren")
+    meeting = await call(owner, path, ada, ada)
+    await owner.make(f"/api/meetings/{meeting['id']}/message", {"nachricht": "Yes", "expertId": ada["id"]})
+    await asked(owner, company, meeting, 2)
+    await owner.make(f"/api/experten/{ada['id']}/fortsetzen")
+    done = await ended(follower, owner, meeting)
+    assert (done["antworten"], done["ergebnis"]) == ({ada["id"]: "Yes"}, "The summary of 2")
+
+
 # Ending
 
 
