@@ -167,6 +167,10 @@ class Rules:
             "critic",
         )
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
+        is_opened = task.status in FINISHED and message.status not in (UNSET, *FINISHED)
+        if is_opened and task.assignee_id and await self._agent(task.assignee_id) is None:
+            # Its agent has left; what was over stayed its own.
+            changes.setdefault("assignee_id", None)
         for field in ("due_at", "not_before"):
             if (moment := getattr(message, field)) is not UNSET:
                 changes[field] = self.moment(moment, field)

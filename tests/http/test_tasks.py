@@ -414,6 +414,17 @@ async def test_a_task_opened_again_is_not_completed_any_more(owner: Api, company
     assert (await changed(owner, task, status="todo")).json["abgeschlossenAm"] is None
 
 
+@pytest.mark.parametrize("status", ["backlog", "todo"])
+async def test_a_task_opened_again_is_for_nobody_if_its_agent_has_left(owner: Api, company: Json, status: str) -> None:
+    agent = await owner.agent(company)
+    task = await owner.task(company, zugewiesenAn=agent["id"])
+    await changed(owner, task, status="done")
+    await owner.delete(f"/api/experten/{agent['id']}")
+    assert (await changed(owner, task, prioritaet="low")).json["zugewiesenAn"] == agent["id"]
+    opened = (await changed(owner, task, status=status)).json
+    assert (opened["status"], opened["zugewiesenAn"]) == (status, None)
+
+
 async def test_a_task_that_becomes_done_is_told_once(owner: Api, company: Json, task: Json, follow: Follow) -> None:
     follower = await follow(owner, types=["task_completed"])
     await changed(owner, task, status="done", ergebnis="42")
