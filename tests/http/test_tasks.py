@@ -20,6 +20,7 @@ EMPTY_AT_FIRST = (
         "zugewiesenAn",
         "parentId",
         "projektId",
+        "routineId",
         "zielId",
         "faelligAm",
         "nichtVor",
