@@ -1,4 +1,4 @@
-"""The server in a process of its own, as `python -m tests.hasty_server serve …`, for which half an hour is a second.
+"""The server in a process of its own, as `python -m tests.hasty_server serve …`, for which ten minutes are a second.
 
 The environment variable HASTY_SINCE says (in seconds, as `time.time()`) when it was as late there as anywhere else, so
 that the time goes on over a restart.
@@ -16,7 +16,7 @@ from opencognit.cli import main
 from opencognit.clock import Timer
 from opencognit.domain.instants import Instant, instant, moment
 
-SPEED: Final = 2000
+SPEED: Final = 600
 SINCE: Final = float(os.environ.get("HASTY_SINCE", "0"))
 
 
