@@ -167,6 +167,7 @@ async def test_kosten_updated_tells_what_was_booked_and_what_the_month_has_cost(
         "outputTokens": 3,
         "kostenCent": 1.25,
         "verbrauchtMonatCent": 1.25,
+        "geschaetzt": False,
     }
     await work_on(costly)
     assert (await told(follower, "kosten_updated"))["verbrauchtMonatCent"] == 2.5
