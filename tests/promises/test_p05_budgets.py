@@ -31,7 +31,7 @@ from tests.promises.spending_company import (
     watch,
 )
 
-KILLS = 6
+KILLS = int(os.environ.get("KILLS", "6"))
 
 
 @pytest.fixture
