@@ -35,6 +35,7 @@ from opencognit.domain.budget import (
     SettleCost,
     SpendingLimit,
 )
+from opencognit.domain.days import day_of
 from opencognit.domain.errors import BudgetExhausted, BudgetHeld
 from opencognit.domain.events import BudgetWarned, CostBooked
 from opencognit.domain.instants import Instant, after
@@ -105,6 +106,7 @@ class AgentBudget(AgentProfile):
             usage=message.usage,
             micro_cents=int(message.cost_cents * MICRO),
             estimated=message.estimated,
+            day=day_of(now, where),
             created_at=now,
         )
         usage = message.usage

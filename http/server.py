@@ -31,6 +31,7 @@ from opencognit.http.routes import (
     approvals,
     chat,
     companies,
+    figures,
     goals,
     meetings,
     memories,
@@ -51,8 +52,8 @@ Enter = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
-        *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, accounts),
-        *(settings, system, webhooks),
+        *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
+        *(accounts, settings, system, webhooks),
     )
     for route in module.routes.table
 )

@@ -31,7 +31,7 @@ from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.simulation import simulate
 from opencognit.store.copying import copy_without_secrets
-from opencognit.store.queries import TaskFilter
+from opencognit.store.task_queries import TaskFilter
 from opencognit.testing import ManualClock, ScriptedProvider
 
 DAY: Final = 24 * 3600.0

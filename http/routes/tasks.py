@@ -22,7 +22,7 @@ from opencognit.domain.task import (
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
-from opencognit.store.queries import TaskFilter
+from opencognit.store.task_queries import TaskFilter
 
 routes = Routes()
 

@@ -33,6 +33,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     usage: TokenUsage
     micro_cents: int
     estimated: bool
+    day: str
+    """The company's calendar day on which it was booked, such as `2026-04-05`; its month is the ledger's."""
     created_at: Instant
 
 

@@ -2,8 +2,8 @@
 
 `FIELDS` renames struct fields (given to each struct by `rename=`); `TASK_EVENT_FIELDS` and `BOARD_EVENT_FIELDS` those
 of event data, where the contract uses other names; `TRIGGER_FIELDS` those of triggers; `ADAPTER_FIELDS` those that
-adapters read and send; `ERROR_FIELDS` are those of a refusal, `PRICE_FIELDS` those of a price. `EVENTS` and `ROLES` are
-words inside values, and `PATHS` are the words of URLs.
+adapters read and send; `ERROR_FIELDS` are those of a refusal, `PRICE_FIELDS` those of a price, `FIGURE_FIELDS` those of
+the dashboard and the cost summary. `EVENTS` and `ROLES` are words inside values, and `PATHS` are the words of URLs.
 """
 
 FIELDS = {
@@ -187,6 +187,42 @@ BUDGET_EVENT_FIELDS = {
 LIMIT_FIELDS = {"kind": "art", "period": "zeitraum", "most": "hoechstens"}
 """Fields of a limit on what an agent uses."""
 
+FIGURE_FIELDS = {
+    **FIELDS,
+    "agents": "experten",
+    "in_all": "gesamt",
+    "active": "aktiv",
+    "tasks": "aufgaben",
+    "open": "offen",
+    "in_progress": "inBearbeitung",
+    "done": "erledigt",
+    "blocked": "blockiert",
+    "completed_per_day": "completedPerDay",
+    "costs": "kosten",
+    "spent_in_all": "gesamtVerbraucht",
+    "estimated_in_all": "gesamtGeschaetzt",
+    "budget_in_all": "gesamtBudget",
+    "percent": "prozent",
+    "percent_in_all": "gesamtProzent",
+    "runs": "zyklen",
+    "pending_approvals": "pendingApprovals",
+    "all_agents": "alleExperten",
+    "latest_activity": "letzteAktivitaet",
+    "active_goals": "aktiveZiele",
+    "company": "unternehmen",
+    "month": "monat",
+    "by_agent": "proExperte",
+    "by_model": "proModell",
+    "by_day": "proTag",
+    "model": "modell",
+    "day": "datum",
+    "calls": "aufrufe",
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "estimated_cents": "geschaetztCent",
+}
+"""Fields of the dashboard and of the cost summary."""
+
 RUN_OUTPUT_FIELDS = {**FIELDS, "run_id": "laufId"}
 """Fields of the live output of a run, which is no event."""
 
@@ -272,5 +308,6 @@ PATHS = {
     "emergency_stop": "notaus",
     "routines": "routinen",
     "executions": "ausfuehrungen",
+    "cost_summary": "kosten/zusammenfassung",
 }
 """Words of paths."""

@@ -10,13 +10,16 @@ import msgspec
 import peewee
 
 from opencognit.domain.caller import CompanyRole, Session
-from opencognit.domain.events import Activity, Published
+from opencognit.domain.events import Published
 from opencognit.domain.instants import Instant
 from opencognit.domain.records import Answer
+from opencognit.store.activity_queries import ActivityQueries
 from opencognit.store.approval_queries import ApprovalQueries
 from opencognit.store.budget_queries import BudgetQueries
 from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
+from opencognit.store.cost_queries import CostQueries
+from opencognit.store.figure_queries import FigureQueries
 from opencognit.store.goal_queries import GoalQueries
 from opencognit.store.healing_queries import HealingQueries
 from opencognit.store.memory_queries import MemoryQueries
@@ -39,20 +42,10 @@ from opencognit.store.tables import (
     Tasks,
     Users,
 )
+from opencognit.store.task_queries import TaskQueries
 
 # Written out, not bound: SQLite uses the partial index only where it can see the same words in the query.
 UNFINISHED = peewee.Expression(Tasks.status, peewee.OP.NOT_IN, peewee.SQL("('done', 'cancelled')"))
-
-
-class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of tasks is narrowed to; None and empty mean any."""
-
-    statuses: tuple[str, ...] = ()
-    assignee_id: str | None = None
-    priorities: tuple[int, ...] = ()
-    goal_id: str | None = None
-    parent_id: str | None = None
-    words: tuple[str, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -73,6 +66,10 @@ class Queries(
     GoalQueries,
     HealingQueries,
     RoutineQueries,
+    TaskQueries,
+    ActivityQueries,
+    CostQueries,
+    FigureQueries,
 ):
     """The questions."""
 
@@ -180,27 +177,13 @@ class Queries(
     @on_reader
     def agents(self, company_id: str, limit: int, offset: int) -> Page:
         """A company's agents without those that were deleted."""
-        query = Agents.select().where(Agents.company_id == company_id, Agents.status != "terminated")
-        return self._page(query, Agents, limit, offset)
-
-    @on_reader
-    def tasks(self, company_id: str, wanted: TaskFilter, limit: int, offset: int) -> Page:
-        """A company's tasks."""
-        query = Tasks.select().where(Tasks.company_id == company_id)
-        if wanted.statuses:
-            query = query.where(Tasks.status.in_(wanted.statuses))
-        if wanted.priorities:
-            query = query.where(Tasks.rank.in_(wanted.priorities))
-        for column, value in (
-            (Tasks.assignee_id, wanted.assignee_id),
-            (Tasks.goal_id, wanted.goal_id),
-            (Tasks.parent_id, wanted.parent_id),
-        ):
-            if value is not None:
-                query = query.where(column == value)
-        for word in wanted.words:
-            query = query.where(peewee.fn.instr(Tasks.words, word.casefold()) > 0)
-        return self._page(query, Tasks, limit, offset)
+        with self._readers.database.atomic():
+            counts = self._counts(company_id, "agent")
+            bodies = self._readers.rows(
+                "SELECT body FROM agents WHERE company_id = ? AND status <> 'terminated' ORDER BY seq LIMIT ? OFFSET ?",
+                (company_id, limit, offset),
+            )
+        return Page([body for (body,) in bodies], sum(counts.values()) - counts.get("terminated", 0))
 
     @on_reader
     def comments(self, task_id: str, limit: int, offset: int) -> Page:
@@ -212,12 +195,6 @@ class Queries(
         """An agent's runs, newest first."""
         query = Runs.select().where(Runs.agent_id == agent_id)
         return self._newest(query, Runs, Runs.body, limit=limit, offset=offset, before=before)
-
-    @on_reader
-    def activity(self, company_id: str, limit: int, offset: int, before: int | None) -> Page:
-        """The activity feed, newest first."""
-        query = Events.select().where(Events.company_id == company_id, Events.type == Activity.type)
-        return self._newest(query, Events, Events.data, limit=limit, offset=offset, before=before)
 
     @on_reader
     def run(self, run_id: str) -> bytes | None:

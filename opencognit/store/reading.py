@@ -70,11 +70,24 @@ class Reading:
             chosen = query.select(table.body).order_by(table.seq).limit(limit).offset(offset)
             return Page(self._column(chosen), total)
 
-    def _newest(self, query: Any, table: Any, body: Any, *, limit: int, offset: int, before: int | None) -> Page:
-        """A page read newest first; `before` is the place at which the page before it ended, as rows come in on top."""
+    def _newest(
+        self,
+        query: Any,
+        table: Any,
+        body: Any,
+        *,
+        limit: int,
+        offset: int,
+        before: int | None,
+        count: Callable[[], int] | None = None,
+    ) -> Page:
+        """A page read newest first; `before` is the place at which the page before it ended, as rows come in on top.
+
+        `count` says how many there are, where that is known without counting them.
+        """
         database = self._readers.database
         with database.atomic():
-            total = query.count(database)
+            total = count() if count is not None else query.count(database)
             if before is not None:
                 query = query.where(table.seq < before)
             chosen = query.select(table.seq, body).order_by(table.seq.desc()).limit(limit + 1).offset(offset)

@@ -40,17 +40,18 @@ def _comment(cursor: Cursor, comment: Comment) -> None:
 def _run(cursor: Cursor, run: Run) -> None:
     # The condition keeps an ended run as it ended, whoever reports late.
     cursor.execute(
-        "INSERT INTO runs (id, company_id, agent_id, task_id, started_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, body = excluded.body WHERE ended_at IS NULL",
-        (run.id, run.company_id, run.agent_id, run.task_id, run.started_at, run.ended_at, encode(run)),
+        "INSERT INTO runs (id, company_id, agent_id, task_id, started_at, ended_at, status, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET ended_at = excluded.ended_at, status = excluded.status, body = excluded.body WHERE ended_at IS NULL",
+        (run.id, run.company_id, run.agent_id, run.task_id, run.started_at, run.ended_at, run.status, encode(run)),
     )
 
 
 def _cost(cursor: Cursor, cost: records.Cost) -> None:
     cursor.execute(
         "INSERT INTO costs (id, company_id, agent_id, task_id, run_id, model, input_tokens, output_tokens,"
-        " cache_read_tokens, cache_write_tokens, micro_cents, estimated, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " cache_read_tokens, cache_write_tokens, micro_cents, estimated, day, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             cost.id,
             cost.company_id,
@@ -64,6 +65,7 @@ def _cost(cursor: Cursor, cost: records.Cost) -> None:
             cost.usage.cache_write_tokens,
             cost.micro_cents,
             cost.estimated,
+            cost.day,
             cost.created_at,
         ),
     )
@@ -381,6 +383,8 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
         *("settings", "setting_secrets", "coding_sessions"),
         *("approvals", "memories", "chat_messages", "talks", "meetings", "events", "sessions"),
         *("goals", "approvals_used", "routines", "triggers", "trigger_secrets", "executions"),
+        # Last: what goes before is counted out of them.
+        *("counts", "cost_sums"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 

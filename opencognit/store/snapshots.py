@@ -92,6 +92,7 @@ def _task(task: Task) -> tuple[Any, ...]:
         task.lock_expires_at,
         f"{task.title}\n{task.description or ''}".casefold(),
         task.escalation.id if task.escalation is not None else None,
+        task.completed_at,
     )
 
 
@@ -144,6 +145,7 @@ SHELVES: Final = {
             "lock_expires_at",
             "words",
             "escalation_id",
+            "completed_at",
         ),
         _task,
     ),

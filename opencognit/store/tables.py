@@ -88,6 +88,7 @@ class Tasks(Entities):
     lock_expires_at = TextField(null=True)
     words = TextField()
     escalation_id = TextField(null=True)
+    completed_at = TextField(null=True)
 
 
 class Blockers(Model):
@@ -121,6 +122,7 @@ class Runs(Row):
     started_at = TextField()
     ended_at = TextField(null=True)
     body = BlobField()
+    status = TextField()
 
 
 class Costs(Row):
@@ -139,6 +141,37 @@ class Costs(Row):
     micro_cents = IntegerField()
     estimated = BooleanField()
     created_at = TextField()
+    day = TextField()
+
+
+class CostSums(Model):
+    """What was booked in a month: by agent, by model and by day. Kept by triggers."""
+
+    company_id = TextField()
+    month = TextField()
+    kind = TextField()
+    key = TextField()
+    calls = IntegerField()
+    input_tokens = IntegerField()
+    output_tokens = IntegerField()
+    micro_cents = IntegerField()
+    estimated_micro_cents = IntegerField()
+
+    class Meta:
+        table_name = "cost_sums"
+        primary_key = CompositeKey("company_id", "month", "kind", "key")
+
+
+class Counts(Model):
+    """How many rows there are of a kind. Kept by triggers."""
+
+    company_id = TextField()
+    kind = TextField()
+    key = TextField()
+    number = IntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "kind", "key")
 
 
 class Approvals(Entities):
@@ -329,6 +362,8 @@ ALL = (
     Comments,
     Runs,
     Costs,
+    CostSums,
+    Counts,
     Approvals,
     Settings,
     SettingSecrets,

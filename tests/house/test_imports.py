@@ -28,14 +28,14 @@ MAY_IMPORT = {
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; signatures checked; events
     # followed.
     "http": (
-        *("domain", "clock", "runtime", "store.queries", "store.chat_queries", "store.reading"),
+        *("domain", "clock", "runtime", "store.queries", "store.chat_queries", "store.task_queries", "store.reading"),
         *("actors.event_hub", "providers.exchange", "security.secrets", "security.webhooks"),
     ),
     "testing": ("domain", "clock", "providers.port"),
     "simulation": ("clock", "providers.port", "runtime", "settings", "store.store", "testing"),
     "dry_run": (
         *("domain", "providers.port", "runtime", "settings", "simulation", "testing"),
-        *("store.copying", "store.queries"),
+        *("store.copying", "store.queries", "store.task_queries"),
     ),
     "blocking": ("domain", "runtime", "http.server"),
     "demo_company": ("domain",),

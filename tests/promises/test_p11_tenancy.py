@@ -49,6 +49,8 @@ TABLE = {
     "DELETE /api/unternehmen/{id}": Expected("owner"),
     "POST /api/unternehmen/{id}/notaus": Expected("member owner"),
     "GET /api/unternehmen/{id}/aktivitaet": Expected(PEOPLE),
+    "GET /api/unternehmen/{id}/dashboard": Expected(PEOPLE),
+    "GET /api/unternehmen/{id}/kosten/zusammenfassung": Expected(PEOPLE),
     "GET /api/unternehmen/{id}/mitglieder": Expected(PEOPLE),
     "POST /api/unternehmen/{id}/mitglieder": Expected("owner", {"benutzerId": "{stranger}"}),
     "DELETE /api/unternehmen/{id}/mitglieder/{userId}": Expected("owner"),

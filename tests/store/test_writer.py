@@ -45,6 +45,7 @@ def booked(tokens: int) -> Unit:
         usage=TokenUsage(input_tokens=tokens),
         micro_cents=1,
         estimated=False,
+        day="2026-04-05",
         created_at=NOW,
     )
     return Unit(records=(cost,), events=(event("booked"),), now=NOW)
