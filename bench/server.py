@@ -23,7 +23,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.actors import resident
 from bench.load import CONNECTIONS, TOOL, Request, load
@@ -78,9 +78,17 @@ def free_port() -> int:
         return port
 
 
+class Started(NamedTuple):
+    """A server process."""
+
+    seconds: float
+    """From its start to its first answer."""
+    pid: int
+
+
 @contextlib.contextmanager
-def running(command: list[str], healthy: str) -> Iterator[float]:
-    """A server process until the block ends; yields the seconds from its start to its first answer at `healthy`."""
+def running(command: list[str], healthy: str) -> Iterator[Started]:
+    """A server process until the block ends; it has answered at `healthy` when the block begins."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -90,7 +98,7 @@ def running(command: list[str], healthy: str) -> Iterator[float]:
             if process.poll() is not None:
                 raise RuntimeError(f"{command} ended with {process.returncode}")
             time.sleep(0.005)
-        yield time.perf_counter() - begun
+        yield Started(time.perf_counter() - begun, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
@@ -215,8 +223,8 @@ def measure_size() -> None:
         seconds = []
         for _ in range(ROUNDS):
             port = free_port()
-            with running(served(data, port), f"http://127.0.0.1:{port}/api/health") as passed:
-                seconds.append(passed)
+            with running(served(data, port), f"http://127.0.0.1:{port}/api/health") as started:
+                seconds.append(started.seconds)
         START.value = statistics.median(seconds)
 
 
