@@ -297,6 +297,9 @@ class Company(CompanyBudget):
         """Agents run commands there, so the server's configuration says which folders may be named."""
         if not isinstance(folder, str):
             return
-        path = Path(folder).resolve()
+        try:
+            path = Path(folder).resolve()
+        except (ValueError, OSError, RuntimeError) as error:
+            raise ValidationFailed.of(FIELDS["work_dir"], "is not the path of a folder") from error
         if not any(path.is_relative_to(allowed.resolve()) for allowed in self.system.limits.work_dirs):
             raise ValidationFailed.of(FIELDS["work_dir"], "is not below a folder that agents.work_dirs allows")

@@ -18,6 +18,7 @@ from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
 from opencognit.http.answering import COOKIE
+from opencognit.http.query import decode_query
 from opencognit.http.request import Request
 from opencognit.http.route import Agents, Route, Subject
 from opencognit.runtime import Runtime
@@ -50,6 +51,7 @@ async def admit(
     Raises:
         NotFound: there is no such thing, or the caller may not know of it.
         Forbidden: the caller has not the right.
+        ValidationFailed: the query is not as the route takes it.
     """
     subject, company_id = None, ""
     if route.subject in (Subject.PUBLIC, Subject.SIGNED_IN):
@@ -64,9 +66,20 @@ async def admit(
         caller=caller,
         request_id=request_id,
         company_id=company_id or None,
-        expected_version=_expected_version(raw),
+        expected_version=_expected_version(raw) if route.takes_version else None,
     )
-    return Request(raw, runtime, caller=caller, company_id=company_id, subject=subject, origin=origin)
+    # Parsing even an empty query costs more than all that most routes do with it.
+    query = decode_query(raw.query if raw.query_string else {}, route.query) if route.query is not None else None
+    return Request(
+        raw,
+        runtime,
+        caller=caller,
+        company_id=company_id,
+        subject=subject,
+        origin=origin,
+        body=route.body,
+        query=query,
+    )
 
 
 async def enter_company(request: Request, company_id: str, right: Right) -> None:
@@ -187,8 +200,6 @@ def _refuse_strangers(route: Route, runtime: Runtime, caller: Caller, company_id
 
 
 def _expected_version(raw: web.Request) -> int | None:
-    if raw.method not in ("PATCH", "DELETE"):
-        return None
     header = raw.headers.get("If-Match")
     if header is None or header.strip() == "*":
         return None

@@ -1,6 +1,7 @@
 """From a route's result to an answer: JSON, `ETag`, paging headers, and errors in one form."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,21 @@ JSON: Final = "application/json; charset=utf-8"
 
 COOKIE: Final = "opencognit_token"
 """The sign-in of a browser, for whom a page cannot set headers on a WebSocket."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename=ERROR_FIELDS, omit_defaults=True):
+    """Why a request was refused."""
+
+    message: str
+    """A sentence for a person."""
+    code: str
+    """What it is, for a program."""
+    status: int
+    """The HTTP status."""
+    request_id: str
+    """Names the request, as the header `X-Request-Id` does."""
+    details: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    """What else helps; of a request that is not valid, each field (`field`) and its problem."""
 
 
 def answer(result: Any, *, status: int, request: web.Request) -> web.StreamResponse:
@@ -47,14 +63,9 @@ def json_answer(body: bytes, *, status: int) -> web.Response:
 
 def refusal(error: DomainError, *, request_id: str) -> web.Response:
     """The one form of all errors (wire contract, "Everywhere")."""
-    body: dict[str, Any] = {
-        ERROR_FIELDS["message"]: error.message,
-        "code": error.code,
-        "status": error.status,
-        ERROR_FIELDS["request_id"]: request_id,
-    }
-    if error.details is not None:
-        body["details"] = error.details
+    body = Refusal(
+        message=error.message, code=error.code, status=error.status, request_id=request_id, details=error.details
+    )
     response = json_answer(msgspec.json.encode(body), status=error.status)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
@@ -67,7 +78,7 @@ def _matches(header: str | None, tag: str) -> bool:
     return header.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in header.split(",")]
 
 
-def _listing(listing: Listing, request: web.Request) -> web.Response:
+def _listing(listing: Listing[Any], request: web.Request) -> web.Response:
     response = json_answer(b"[" + b",".join(listing.page.bodies) + b"]", status=200)
     response.headers["X-Total-Count"] = str(listing.page.total)
     if (following := listing.following()) is not None:

@@ -1,37 +1,30 @@
 """A request that was let in: who asks, about which company and entity, and the ways to the actors."""
 
-import math
-import re
 from collections.abc import Coroutine, Mapping
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic
 
 import msgspec
 from aiohttp import web
+from typing_extensions import TypeVar
 
 from opencognit.domain.caller import Caller, CallerKind
-from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.errors import Forbidden
 from opencognit.domain.kinds import Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.http.decoding import decode_body
+from opencognit.http.query import Paging
 from opencognit.runtime import Runtime
 from opencognit.store.reading import Page
 
-T = TypeVar("T")
 R = TypeVar("R")
-
-DEFAULT_LIMIT = 100
-LARGEST_LIMIT = 500
-
-_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
-
-# What `float` takes beyond this (blanks, underscores, exponents) is a slip of whoever wrote the query.
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+Body = TypeVar("Body", covariant=True, default=Any)  # noqa: PLC0105 - `Request[Body]` reads as it is meant
+Asked = TypeVar("Asked", covariant=True, default=Any)  # noqa: PLC0105
+Element = TypeVar("Element")
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """A page of a list, on its way to the client."""
+class Listing(msgspec.Struct, Generic[Element], frozen=True):
+    """A page of a list of such elements, on its way to the client."""
 
     page: Page
     limit: int
@@ -47,8 +40,8 @@ class Listing(msgspec.Struct, frozen=True):
         return {"limit": self.limit, "offset": offset} if offset < self.page.total else None
 
 
-class Request:
-    """What a route works with.
+class Request(Generic[Body, Asked]):
+    """What a route works with: `Request[CreateTask]` has that body, `Request[None, Paging]` that query and no body.
 
     Attributes:
         raw: aiohttp's request.
@@ -56,6 +49,7 @@ class Request:
         caller: who asks, from the token.
         company_id: the company that the request is about; empty for routes without one.
         subject: the committed state of what `{id}` names; None for routes without one.
+        query: the parameters of the query; None for routes that take none.
         origin: goes with every message.
     """
 
@@ -68,6 +62,8 @@ class Request:
         company_id: str,
         subject: Any,
         origin: Origin,
+        body: type[Body],
+        query: Asked,
     ) -> None:
         self.raw = raw
         self.runtime = runtime
@@ -75,6 +71,8 @@ class Request:
         self.company_id = company_id
         self.subject = subject
         self.origin = origin
+        self.query = query
+        self._body = body
 
     @property
     def id(self) -> str:
@@ -86,14 +84,14 @@ class Request:
         """The calling agent; None where a person calls."""
         return self.caller.id if self.caller.kind is CallerKind.AGENT else None
 
-    async def body(self, wanted: type[T]) -> T:
+    async def body(self) -> Body:
         """The body, decoded and checked.
 
         Raises:
             ValidationFailed: it is not JSON, or not of this form.
             UnsupportedMediaType: it says that it is something other than JSON.
         """
-        return await decode_body(self.raw, wanted)
+        return await decode_body(self.raw, self._body)
 
     def ask(
         self, kind: Kind[Any], message: Message[R], *, entity_id: str | None = None, wait: float = 0
@@ -128,54 +126,6 @@ class Request:
         if self.agent_id is not None and self.agent_id != agent_id.lower():
             raise Forbidden("An agent acts only as itself")
 
-    # Query parameters
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The query's parameters."""
-        # Parsing even an empty one costs more than all that most routes do with it.
-        return self.raw.query if self.raw.query_string else _NO_PARAMETERS
-
-    def known_query(self, *names: str) -> None:
-        """Refuse parameters that nobody reads: a misspelt filter must not show everything.
-
-        Raises:
-            ValidationFailed: there is another one.
-        """
-        for name in self.query:
-            if name not in names:
-                raise ValidationFailed.of(name, f"is not one of {', '.join(names)}")
-
-    def number(self, name: str, default: float, *, least: float, most: float) -> float:
-        """A number from the query.
-
-        Raises:
-            ValidationFailed: it is none, or outside the bounds.
-        """
-        text = self.query.get(name)
-        if text is None:
-            return default
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
-        if not least <= value <= most:
-            raise ValidationFailed.of(name, f"must be a number from {least:g} to {most:g}")
-        return value
-
-    def whole_number(self, name: str, default: int, *, least: int, most: int = 2**53) -> int:
-        """A whole number from the query.
-
-        Raises:
-            ValidationFailed: it is none, or too small or large.
-        """
-        value = self.number(name, default, least=least, most=most)
-        if value != int(value):
-            raise ValidationFailed.of(name, "must be a whole number")
-        return int(value)
-
-    def paging(self) -> tuple[int, int]:
+    def paging(self: "Request[Any, Paging]") -> tuple[int, int]:
         """(limit, offset) of a list."""
-        limit = self.whole_number("limit", DEFAULT_LIMIT, least=1, most=LARGEST_LIMIT)
-        return limit, self.whole_number("offset", 0, least=0)
-
-    def before(self) -> int | None:
-        """Where the page before this one of a list read newest first has ended; a `Link` names it."""
-        return self.whole_number("before", 0, least=0) if "before" in self.query else None
+        return self.query.limit, self.query.offset

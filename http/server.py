@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -31,6 +32,7 @@ from opencognit.http.routes import (
     approvals,
     chat,
     companies,
+    documents,
     figures,
     goals,
     meetings,
@@ -53,7 +55,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(accounts, settings, system, webhooks),
+        *(accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )
@@ -68,6 +70,8 @@ def create_app(runtime: Runtime) -> web.Application:
     answers, sockets = IdempotentAnswers(runtime), Sockets(runtime)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _in_one_form(_entrance(route, runtime, answers), runtime))
+    make_documents: Callable[[], documents.Documents] = _documents
+    app[documents.DOCUMENTS] = make_documents
     app.router.add_get("/ws", _in_one_form(lambda raw, _request_id: sockets.handle(raw), runtime))
     app.router.add_route("*", "/{path:.*}", _in_one_form(_nowhere, runtime))
     app.on_shutdown.append(lambda _app: sockets.close())
@@ -102,6 +106,11 @@ async def listening(runtime: Runtime, *, host: str | None = None, port: int | No
         await runner.cleanup()
 
 
+@functools.cache
+def _documents() -> documents.Documents:
+    return documents.documents_of(ROUTES)
+
+
 def _entrance(route: Route, runtime: Runtime, answers: IdempotentAnswers) -> Enter:
     """The one way into a route."""
 
@@ -110,7 +119,7 @@ def _entrance(route: Route, runtime: Runtime, answers: IdempotentAnswers) -> Ent
             raise Draining
         caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
         request = await admit(route, raw, runtime, caller=caller, request_id=request_id)
-        if route.method == "POST" and "Idempotency-Key" in raw.headers:
+        if route.takes_idempotency_key and "Idempotency-Key" in raw.headers:
             return await answers.once(request, route)
         return answer(await route.handler(request), status=route.status, request=raw)
 

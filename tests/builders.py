@@ -5,6 +5,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.documented import assert_documented
+
 _numbers = itertools.count(1)
 
 
@@ -22,7 +24,10 @@ class Answer:
 
 
 class Api:
-    """One caller. Every call returns an `Answer`; `make` insists on a 2xx and returns its JSON."""
+    """One caller. Every call returns an `Answer`; `make` insists on a 2xx and returns its JSON.
+
+    An answer that the OpenAPI document does not promise is a failure, whatever the test is about.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str | None = None) -> None:
         self.session = session
@@ -39,6 +44,7 @@ class Api:
         async with self.session.request(method, self.url + path, headers=headers, **options) as response:
             text = await response.text()
             json = await response.json() if response.content_type == "application/json" and text else None
+            assert_documented(method, path, status=response.status, headers=response.headers, json=json)
             return Answer(response.status, response.headers, text, json)
 
     async def get(self, path: str, **options: Any) -> Answer:

@@ -15,18 +15,26 @@ from opencognit.domain.caller import (
     SignedIn,
     User,
 )
-from opencognit.domain.errors import InvalidCredentials, NotAuthenticated, Unavailable, ValidationFailed
+from opencognit.domain.errors import (
+    EmailTaken,
+    InvalidCredentials,
+    NotAuthenticated,
+    RateLimited,
+    Unavailable,
+    ValidationFailed,
+)
 from opencognit.domain.instants import after
-from opencognit.domain.message import Message, Name, Success, decode, encode
+from opencognit.domain.message import VISIBLE, Message, Name, Success, decode, encode
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import COOKIE, json_answer
 from opencognit.http.request import Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import Agents, Routes, Subject, Written
 
 routes = Routes()
 
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=1024)]
-Email = Annotated[str, msgspec.Meta(max_length=320, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+_PART = VISIBLE.replace("[^", "[^@")
+Email = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+\Z")]
 AnyPassword = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
@@ -52,10 +60,18 @@ class PasswordBody(Message[Success], frozen=True, kw_only=True):
     new_password: Password
 
 
-@routes.add("POST", f"/api/auth/{PATHS['register']}", subject=Subject.PUBLIC, status=201, secret=True)
-async def register(request: Request) -> SignedIn:
+@routes.add(
+    "POST",
+    f"/api/auth/{PATHS['register']}",
+    subject=Subject.PUBLIC,
+    status=201,
+    secret=True,
+    errors=(EmailTaken,),
+    example={"name": "Jane", "email": "jane@example.com", "password": "secure-password-123"},
+)
+async def register(request: Request[RegisterBody]) -> SignedIn:
     """Open an account and sign in. The first one is the server's admin."""
-    body = await request.body(RegisterBody)
+    body = await request.body()
     runtime = request.runtime
     user_id = runtime.ids.new_id()
     password_hash = await runtime.passwords.hash(body.password)
@@ -72,10 +88,17 @@ async def register(request: Request) -> SignedIn:
     return signed_in
 
 
-@routes.add("POST", f"/api/auth/{PATHS['sign_in']}", subject=Subject.PUBLIC, secret=True)
-async def sign_in(request: Request) -> SignedIn:
+@routes.add(
+    "POST",
+    f"/api/auth/{PATHS['sign_in']}",
+    subject=Subject.PUBLIC,
+    secret=True,
+    errors=(InvalidCredentials, RateLimited),
+    example={"email": "jane@example.com", "password": "secure-password-123"},
+)
+async def sign_in(request: Request[SignInBody]) -> SignedIn:
     """Sign in. Wrong e-mail and wrong password are the same answer in the same time."""
-    body = await request.body(SignInBody)
+    body = await request.body()
     user, password_hash = await _verified(request, body.email, body.password)
     session, token = _session(request, user.id)
     message = OpenSession(session=session, password_hash=password_hash)
@@ -84,7 +107,7 @@ async def sign_in(request: Request) -> SignedIn:
 
 
 @routes.add("POST", f"/api/auth/{PATHS['sign_out']}", subject=Subject.SIGNED_IN, agents=Agents.COMPANY)
-async def sign_out(request: Request) -> web.Response:
+async def sign_out(request: Request) -> Annotated[web.Response, Written(Success)]:
     """Revoke the token that this is asked with."""
     message = CloseSessions(session_id=request.caller.session_id)
     await request.runtime.ask_accounts(message, origin=request.origin)
@@ -102,10 +125,16 @@ async def me(request: Request) -> User:
     return user
 
 
-@routes.add("PUT", f"/api/auth/{PATHS['password']}", subject=Subject.SIGNED_IN)
-async def change_password(request: Request) -> Success:
+@routes.add(
+    "PUT",
+    f"/api/auth/{PATHS['password']}",
+    subject=Subject.SIGNED_IN,
+    errors=(InvalidCredentials, RateLimited),
+    example={"old_password": "secure-password-123", "new_password": "another-password-456"},
+)
+async def change_password(request: Request[PasswordBody]) -> Success:
     """Set another password; all of the user's tokens are revoked, this one too."""
-    body = await request.body(PasswordBody)
+    body = await request.body()
     user = await me(request)
     _, old_hash = await _verified(request, user.email, body.old_password)
     if body.old_password == body.new_password:

@@ -1,5 +1,7 @@
 """Agents: hiring, changing, pausing, their inbox, skills, heartbeats and tokens."""
 
+from typing import Annotated
+
 import msgspec
 from aiohttp import web
 
@@ -16,14 +18,17 @@ from opencognit.domain.agent import (
     Wake,
 )
 from opencognit.domain.caller import CallerKind, CloseSessions, OpenSession, Right, Session
-from opencognit.domain.errors import NotFound
+from opencognit.domain.errors import DependencyCycle, NotFound
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT
 from opencognit.domain.message import Success, encode
+from opencognit.domain.run import Run
+from opencognit.domain.task import Task
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import json_answer
+from opencognit.http.query import Backwards, Paging
 from opencognit.http.request import Listing, Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import Agents, Routes, Subject, Written
 from opencognit.store.reading import Page
 
 routes = Routes()
@@ -40,18 +45,34 @@ class AgentToken(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     expires_at: str = msgspec.field(name="gueltigBis")
 
 
+class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """What an agent has to do."""
+
+    agent_id: str
+    company_id: str
+    inbox: tuple[Task, ...]
+    """In the order in which it takes them."""
+    count: int
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, Paging]) -> Listing[Agent]:
     """The company's agents."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     return Listing(await request.runtime.queries.agents(request.id, limit, offset), limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, status=201)
-async def create(request: Request) -> Agent:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    status=201,
+    example={"name": "Ada", "role": "Engineer", "adapter": "claude", "heartbeat_on": True},
+)
+async def create(request: Request[CreateAgent]) -> Agent:
     """Hire an agent."""
-    return await request.create(AGENT, await request.body(CreateAgent))
+    return await request.create(AGENT, await request.body())
 
 
 @routes.add("GET", ONE, subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
@@ -61,10 +82,17 @@ async def details(request: Request) -> Agent:
     return agent
 
 
-@routes.add("PATCH", ONE, subject=Subject.AGENT, right=Right.WORK)
-async def update(request: Request) -> Agent:
+@routes.add(
+    "PATCH",
+    ONE,
+    subject=Subject.AGENT,
+    right=Right.WORK,
+    errors=(DependencyCycle,),
+    example={"heartbeat_interval": 600, "budget_cents": 5000},
+)
+async def update(request: Request[UpdateAgent]) -> Agent:
     """Change the fields present."""
-    return await request.ask(AGENT, await request.body(UpdateAgent))
+    return await request.ask(AGENT, await request.body())
 
 
 @routes.add("DELETE", ONE, subject=Subject.AGENT, right=Right.WORK)
@@ -92,7 +120,7 @@ async def wakeup(request: Request) -> Agent:
 
 
 @routes.add("GET", f"{ONE}/inbox", subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
-async def inbox(request: Request) -> web.Response:
+async def inbox(request: Request) -> Annotated[web.Response, Written(Inbox)]:
     """The agent's unfinished tasks in the order in which it takes them."""
     bodies = await request.runtime.queries.inbox(request.id)
     head = encode({FIELDS["agent_id"]: request.id, FIELDS["company_id"]: request.company_id})
@@ -101,28 +129,33 @@ async def inbox(request: Request) -> web.Response:
 
 
 @routes.add("GET", f"{ONE}/{PATHS['runs']}", subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
-async def runs(request: Request) -> Listing:
+async def runs(request: Request[None, Backwards]) -> Listing[Run]:
     """The agent's runs, newest first."""
-    request.known_query("limit", "offset", "before")
     limit, offset = request.paging()
-    page = await request.runtime.queries.runs(request.id, limit, offset, request.before())
+    page = await request.runtime.queries.runs(request.id, limit, offset, request.query.before)
     return Listing(page, limit, offset, newest_first=True)
 
 
 @routes.add("GET", f"{ONE}/skills", subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
-async def skills(request: Request) -> Listing:
+async def skills(request: Request[None, Paging]) -> Listing[Skill]:
     """What the agent knows."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     known: tuple[Skill, ...] = request.subject.skills
     bodies = [encode(skill) for skill in known[offset : offset + limit]]
     return Listing(Page(bodies, len(known)), limit, offset)
 
 
-@routes.add("POST", f"{ONE}/skills", subject=Subject.AGENT, right=Right.WORK, status=201)
-async def add_skill(request: Request) -> Skill:
+@routes.add(
+    "POST",
+    f"{ONE}/skills",
+    subject=Subject.AGENT,
+    right=Right.WORK,
+    status=201,
+    example={"name": "SQL", "content": "Use window functions.", "proficiency": 80},
+)
+async def add_skill(request: Request[AddSkill]) -> Skill:
     """Teach the agent something."""
-    return await request.ask(AGENT, await request.body(AddSkill))
+    return await request.ask(AGENT, await request.body())
 
 
 @routes.add("DELETE", ONE + "/skills/{skillId}", subject=Subject.AGENT, right=Right.WORK)

@@ -10,8 +10,9 @@ from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT
 from opencognit.domain.message import Id, encode
 from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 from opencognit.store.chat_queries import ChatFilter
 from opencognit.store.reading import Page
 
@@ -34,23 +35,37 @@ class ReadBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_
     agent_id: Id | None = None
 
 
+class ChatQuery(Paging, frozen=True, kw_only=True):
+    """Whose conversation, or which thread."""
+
+    agent_id: str | None = None
+    thread_id: str | None = None
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
-async def history(request: Request) -> Listing:
+async def history(request: Request[None, ChatQuery]) -> Listing[ChatMessage]:
     """What was said, oldest first; an agent sees what it took part in."""
-    request.known_query("limit", "offset", FIELDS["agent_id"], FIELDS["thread_id"])
     limit, offset = request.paging()
-    named = (request.agent_id, request.query.get(FIELDS["agent_id"]))
+    named = (request.agent_id, request.query.agent_id)
     wanted = ChatFilter(
         agent_ids=tuple(agent_id.lower() for agent_id in named if agent_id is not None),
-        thread_id=request.query.get(FIELDS["thread_id"]),
+        thread_id=request.query.thread_id,
     )
     return Listing(await request.runtime.queries.chat(request.id, wanted, limit, offset), limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, agents=Agents.COMPANY, status=201)
-async def send(request: Request) -> ChatMessage:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    status=201,
+    example={"words": "How is it going?"},
+)
+async def send(request: Request[ChatBody]) -> ChatMessage:
     """Say something: to an agent, or, without one, a person to the orchestrator and an agent to the board."""
-    body = await request.body(ChatBody)
+    body = await request.body()
     if body.recipient_id is None and request.agent_id is not None:
         tell = TellBoard(words=body.words, thread_id=body.thread_id)
         return await request.ask(AGENT, tell, entity_id=request.agent_id)
@@ -66,10 +81,11 @@ async def send(request: Request) -> ChatMessage:
     subject=Subject.COMPANY,
     right=Right.WORK,
     agents=Agents.COMPANY,
+    example={"agent_id": EXAMPLE_ID},
 )
-async def mark_read(request: Request) -> UnreadCount:
+async def mark_read(request: Request[ReadBody]) -> UnreadCount:
     """The board has read what an agent wrote to it, or an agent what was written to it."""
-    body = await request.body(ReadBody)
+    body = await request.body()
     agent_id = body.agent_id or request.agent_id
     if agent_id is None:
         raise ValidationFailed.of(FIELDS["agent_id"], "is required")
@@ -87,9 +103,8 @@ async def mark_read(request: Request) -> UnreadCount:
     right=Right.READ,
     agents=Agents.COMPANY,
 )
-async def unread(request: Request) -> Listing:
+async def unread(request: Request[None, Paging]) -> Listing[UnreadCount]:
     """How many messages the caller has not read, for each conversation with some."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     queries = request.runtime.queries
     if request.agent_id is not None:

@@ -1,6 +1,6 @@
 """Companies, their members, and their activity."""
 
-from opencognit.domain.caller import CallerKind, Member, Right
+from opencognit.domain.caller import CallerKind, CompanyRole, Member, Right
 from opencognit.domain.company import (
     AddMember,
     Company,
@@ -10,10 +10,12 @@ from opencognit.domain.company import (
     StopCompany,
     UpdateCompany,
 )
-from opencognit.domain.errors import NotFound
+from opencognit.domain.errors import BudgetExhausted, InvalidStatus, NotFound
+from opencognit.domain.events import Activity
 from opencognit.domain.kinds import COMPANY
 from opencognit.domain.message import Success, encode
 from opencognit.domain.wire_names import PATHS
+from opencognit.http.query import Backwards, Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 from opencognit.store.reading import Page
@@ -25,9 +27,8 @@ ONE = ALL + "/{id}"
 
 
 @routes.add("GET", ALL, subject=Subject.SIGNED_IN, agents=Agents.COMPANY)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, Paging]) -> Listing[Company]:
     """The companies that the caller belongs to; an admin's are all."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     caller = request.caller
     ids: list[str] | None = None
@@ -38,10 +39,16 @@ async def listing(request: Request) -> Listing:
     return Listing(await request.runtime.queries.companies(ids, limit, offset), limit, offset)
 
 
-@routes.add("POST", ALL, subject=Subject.SIGNED_IN, status=201)
-async def create(request: Request) -> Company:
+@routes.add(
+    "POST",
+    ALL,
+    subject=Subject.SIGNED_IN,
+    status=201,
+    example={"name": "Acme", "goal": "Rockets for everyone", "budget_cents": 100000},
+)
+async def create(request: Request[CreateCompany]) -> Company:
     """Found a company; the caller owns it."""
-    return await request.create(COMPANY, await request.body(CreateCompany))
+    return await request.create(COMPANY, await request.body())
 
 
 @routes.add("GET", ONE, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
@@ -51,10 +58,12 @@ async def details(request: Request) -> Company:
     return company
 
 
-@routes.add("PATCH", ONE, subject=Subject.COMPANY, right=Right.OWN)
-async def update(request: Request) -> Company:
+@routes.add(
+    "PATCH", ONE, subject=Subject.COMPANY, right=Right.OWN, errors=(BudgetExhausted,), example={"status": "paused"}
+)
+async def update(request: Request[UpdateCompany]) -> Company:
     """Change the fields present."""
-    return await request.ask(COMPANY, await request.body(UpdateCompany))
+    return await request.ask(COMPANY, await request.body())
 
 
 @routes.add("POST", f"{ONE}/{PATHS['emergency_stop']}", subject=Subject.COMPANY, right=Right.WORK)
@@ -70,18 +79,16 @@ async def delete(request: Request) -> Success:
 
 
 @routes.add("GET", f"{ONE}/{PATHS['activity']}", subject=Subject.COMPANY, right=Right.READ)
-async def activity(request: Request) -> Listing:
+async def activity(request: Request[None, Backwards]) -> Listing[Activity]:
     """What happened, newest first."""
-    request.known_query("limit", "offset", "before")
     limit, offset = request.paging()
-    page = await request.runtime.queries.activity(request.id, limit, offset, request.before())
+    page = await request.runtime.queries.activity(request.id, limit, offset, request.query.before)
     return Listing(page, limit, offset, newest_first=True)
 
 
 @routes.add("GET", f"{ONE}/{PATHS['members']}", subject=Subject.COMPANY, right=Right.READ)
-async def members(request: Request) -> Listing:
+async def members(request: Request[None, Paging]) -> Listing[Member]:
     """Who belongs to the company."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     directory = request.runtime.directory
     found = []
@@ -93,13 +100,23 @@ async def members(request: Request) -> Listing:
     return Listing(Page(bodies, len(found)), limit, offset)
 
 
-@routes.add("POST", f"{ONE}/{PATHS['members']}", subject=Subject.COMPANY, right=Right.OWN, status=201)
-async def add_member(request: Request) -> Member:
+@routes.add(
+    "POST",
+    f"{ONE}/{PATHS['members']}",
+    subject=Subject.COMPANY,
+    right=Right.OWN,
+    status=201,
+    errors=(InvalidStatus,),
+    example={"email": "joe@example.com", "role": CompanyRole.MEMBER},
+)
+async def add_member(request: Request[AddMember]) -> Member:
     """Take a user in, or give a member another role."""
-    return await request.ask(COMPANY, await request.body(AddMember))
+    return await request.ask(COMPANY, await request.body())
 
 
-@routes.add("DELETE", ONE + f"/{PATHS['members']}/{{userId}}", subject=Subject.COMPANY, right=Right.OWN)
+@routes.add(
+    "DELETE", ONE + f"/{PATHS['members']}/{{userId}}", subject=Subject.COMPANY, right=Right.OWN, errors=(InvalidStatus,)
+)
 async def remove_member(request: Request) -> Success:
     """Put a member out."""
     user_id = request.raw.match_info["userId"].lower()

@@ -1,11 +1,12 @@
 """Goals: what the company wants to reach."""
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.errors import DependencyCycle, InvalidStatus
 from opencognit.domain.goal import CreateGoal, DeleteGoal, Goal, GoalStatus, PlanGoal, UpdateGoal
 from opencognit.domain.kinds import GOAL
 from opencognit.domain.message import Success
 from opencognit.domain.wire_names import PATHS
+from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 
@@ -15,22 +16,30 @@ OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['goals']}"
 ONE = f"/api/{PATHS['goals']}/{{id}}"
 
 
+class GoalQuery(Paging, frozen=True, kw_only=True):
+    """Which goals."""
+
+    status: tuple[GoalStatus, ...] = ()
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, GoalQuery]) -> Listing[Goal]:
     """The company's goals; `?status=` narrows (a comma list)."""
-    request.known_query("limit", "offset", "status")
     limit, offset = request.paging()
-    words = tuple(word for word in request.query.get("status", "").split(",") if word)
-    for word in words:
-        if word not in list(GoalStatus):
-            raise ValidationFailed.of("status", f"{word!r} is not one of {', '.join(GoalStatus)}")
-    return Listing(await request.runtime.queries.goals(request.id, words, limit, offset), limit, offset)
+    return Listing(await request.runtime.queries.goals(request.id, request.query.status, limit, offset), limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, status=201)
-async def create(request: Request) -> Goal:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    status=201,
+    example={"title": "A hundred customers", "level": "company"},
+)
+async def create(request: Request[CreateGoal]) -> Goal:
     """Set a goal."""
-    return await request.create(GOAL, await request.body(CreateGoal))
+    return await request.create(GOAL, await request.body())
 
 
 @routes.add("GET", ONE, subject=Subject.GOAL, right=Right.READ, agents=Agents.COMPANY)
@@ -40,10 +49,17 @@ async def details(request: Request) -> Goal:
     return goal
 
 
-@routes.add("PATCH", ONE, subject=Subject.GOAL, right=Right.WORK)
-async def update(request: Request) -> Goal:
+@routes.add(
+    "PATCH",
+    ONE,
+    subject=Subject.GOAL,
+    right=Right.WORK,
+    errors=(InvalidStatus, DependencyCycle),
+    example={"progress": 40},
+)
+async def update(request: Request[UpdateGoal]) -> Goal:
     """Change the fields present."""
-    return await request.ask(GOAL, await request.body(UpdateGoal))
+    return await request.ask(GOAL, await request.body())
 
 
 @routes.add("DELETE", ONE, subject=Subject.GOAL, right=Right.WORK)
@@ -52,7 +68,7 @@ async def delete(request: Request) -> Success:
     return await request.ask(GOAL, DeleteGoal())
 
 
-@routes.add("POST", f"{ONE}/{PATHS['plan']}", subject=Subject.GOAL, right=Right.WORK)
+@routes.add("POST", f"{ONE}/{PATHS['plan']}", subject=Subject.GOAL, right=Right.WORK, errors=(InvalidStatus,))
 async def plan(request: Request) -> Goal:
     """Give the goal to the orchestrator, once."""
     return await request.ask(GOAL, PlanGoal())

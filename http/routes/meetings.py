@@ -6,7 +6,7 @@ import msgspec
 
 from opencognit.domain.caller import Right
 from opencognit.domain.chat import Words
-from opencognit.domain.errors import Forbidden, NotFound, ValidationFailed
+from opencognit.domain.errors import Forbidden, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.kinds import MEETING
 from opencognit.domain.meeting import (
     AnswerMeeting,
@@ -18,8 +18,9 @@ from opencognit.domain.meeting import (
 )
 from opencognit.domain.message import Id
 from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 
 routes = Routes()
 
@@ -34,23 +35,32 @@ class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbi
     agent_id: Id | None = None
 
 
+class MeetingQuery(Paging, frozen=True, kw_only=True):
+    """Which meetings."""
+
+    status: tuple[MeetingStatus, ...] = ()
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, MeetingQuery]) -> Listing[Meeting]:
     """The company's meetings; an agent sees those that it takes part in."""
-    request.known_query("limit", "offset", "status")
     limit, offset = request.paging()
-    words = tuple(word for word in request.query.get("status", "").split(",") if word)
-    for word in words:
-        if word not in list(MeetingStatus):
-            raise ValidationFailed.of("status", f"{word!r} is not one of {', '.join(MeetingStatus)}")
-    page = await request.runtime.queries.meetings(request.id, words, request.agent_id, (limit, offset))
+    page = await request.runtime.queries.meetings(request.id, request.query.status, request.agent_id, (limit, offset))
     return Listing(page, limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, agents=Agents.COMPANY, status=201)
-async def call(request: Request) -> Meeting:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    status=201,
+    example={"title": "Which colour?", "participant_ids": [EXAMPLE_ID]},
+)
+async def call(request: Request[CallMeeting]) -> Meeting:
     """Call a meeting; an agent calls its own."""
-    message = await request.body(CallMeeting)
+    message = await request.body()
     if message.organiser_id is not None:
         request.act_as(message.organiser_id)
     return await request.create(MEETING, message)
@@ -62,11 +72,19 @@ async def details(request: Request) -> Meeting:
     return _seen(request)
 
 
-@routes.add("POST", f"{ONE}/message", subject=Subject.MEETING, right=Right.WORK, agents=Agents.COMPANY)
-async def answer(request: Request) -> Meeting:
+@routes.add(
+    "POST",
+    f"{ONE}/message",
+    subject=Subject.MEETING,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    errors=(InvalidStatus,),
+    example={"words": "Red.", "agent_id": EXAMPLE_ID},
+)
+async def answer(request: Request[AnswerBody]) -> Meeting:
     """Enter an answer: an agent its own, a person that of the participant whom they name."""
     _seen(request)
-    body = await request.body(AnswerBody)
+    body = await request.body()
     agent_id = body.agent_id or request.agent_id
     if agent_id is None:
         raise ValidationFailed.of(FIELDS["agent_id"], "is required")
@@ -74,15 +92,23 @@ async def answer(request: Request) -> Meeting:
     return await request.ask(MEETING, AnswerMeeting(agent_id=agent_id.lower(), words=body.words))
 
 
-@routes.add("POST", f"{ONE}/complete", subject=Subject.MEETING, right=Right.WORK, agents=Agents.COMPANY)
-async def complete(request: Request) -> Meeting:
+@routes.add(
+    "POST",
+    f"{ONE}/complete",
+    subject=Subject.MEETING,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    errors=(InvalidStatus,),
+    example={"result": "Red it is."},
+)
+async def complete(request: Request[CompleteMeeting]) -> Meeting:
     """End the meeting; of the agents, its organiser may."""
     if request.agent_id not in (None, _seen(request).organiser_id):
         raise Forbidden("Only its organiser ends a meeting")
-    return await request.ask(MEETING, await request.body(CompleteMeeting))
+    return await request.ask(MEETING, await request.body())
 
 
-@routes.add("POST", f"{ONE}/cancel", subject=Subject.MEETING, right=Right.WORK)
+@routes.add("POST", f"{ONE}/cancel", subject=Subject.MEETING, right=Right.WORK, errors=(InvalidStatus,))
 async def cancel(request: Request) -> Meeting:
     """End the meeting without a result."""
     return await request.ask(MEETING, CancelMeeting())

@@ -20,6 +20,7 @@ from opencognit.domain.memory import (
 )
 from opencognit.domain.message import Success, decode
 from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 
@@ -36,12 +37,18 @@ class MemoryBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbi
     keywords: Annotated[tuple[Keyword, ...], msgspec.Meta(max_length=20)] | UnsetType = UNSET
 
 
+class MemoryQuery(Paging, frozen=True, kw_only=True):
+    """Which notes."""
+
+    q: str | None = None
+    """Words to look for."""
+
+
 @routes.add("GET", OF_AGENT, subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, MemoryQuery]) -> Listing[Memory]:
     """The agent's notes, oldest first; with `?q=` those that have any of its words, nearest first."""
-    request.known_query("limit", "offset", "q")
     limit, offset = request.paging()
-    words = request.query.get("q")
+    words = request.query.q
     queries = request.runtime.queries
     if words is None:
         return Listing(await queries.memories(request.id, limit, offset), limit, offset)
@@ -53,10 +60,18 @@ async def listing(request: Request) -> Listing:
     return Listing(page, limit, offset)
 
 
-@routes.add("POST", OF_AGENT, subject=Subject.AGENT, right=Right.WORK, agents=Agents.ITSELF, status=201)
-async def create(request: Request) -> Memory:
+@routes.add(
+    "POST",
+    OF_AGENT,
+    subject=Subject.AGENT,
+    right=Right.WORK,
+    agents=Agents.ITSELF,
+    status=201,
+    example={"content": "The customer is called at noon.", "keywords": ["customer"]},
+)
+async def create(request: Request[Remember]) -> Memory:
     """Note something down."""
-    return await request.ask(AGENT, await request.body(Remember))
+    return await request.ask(AGENT, await request.body())
 
 
 @routes.add("DELETE", OF_AGENT, subject=Subject.AGENT, right=Right.WORK, agents=Agents.ITSELF)
@@ -74,10 +89,17 @@ async def details(request: Request) -> Memory:
     return decode(body, Memory)
 
 
-@routes.add("PATCH", ONE, subject=Subject.AGENT, right=Right.WORK, agents=Agents.ITSELF)
-async def update(request: Request) -> Memory:
+@routes.add(
+    "PATCH",
+    ONE,
+    subject=Subject.AGENT,
+    right=Right.WORK,
+    agents=Agents.ITSELF,
+    example={"keywords": ["customer", "calls"]},
+)
+async def update(request: Request[MemoryBody]) -> Memory:
     """Change the fields present."""
-    body = await request.body(MemoryBody)
+    body = await request.body()
     message = ChangeMemory(
         memory_id=_memory_id(request),
         expected_version=_version_of_the_note(request),

@@ -1,10 +1,8 @@
 """Permissions: what an agent may do with its tools."""
 
-from typing import Any
-
 from opencognit.domain.caller import Right
 from opencognit.domain.kinds import AGENT
-from opencognit.domain.permission import Grant, Permission, SetPermissions, granted, read_permissions
+from opencognit.domain.permission import Chosen, Grant, Permission, SetPermissions, granted, read_permissions
 from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Request
 from opencognit.http.route import Agents, Routes, Subject
@@ -21,8 +19,8 @@ async def details(request: Request) -> dict[Permission, Grant]:
     return granted(agent.permissions, is_orchestrator=agent.is_orchestrator)
 
 
-@routes.add("PUT", OF_AGENT, subject=Subject.AGENT, right=Right.OWN)
-async def choose(request: Request) -> dict[Permission, Grant]:
+@routes.add("PUT", OF_AGENT, subject=Subject.AGENT, right=Right.OWN, example={Permission.RUN_COMMAND: Grant.DENY})
+async def choose(request: Request[Chosen]) -> dict[Permission, Grant]:
     """Choose the permissions; what is not named goes with the agent's role."""
-    permissions = read_permissions(await request.body(dict[str, Any]))
+    permissions = read_permissions(await request.body())
     return await request.ask(AGENT, SetPermissions(permissions=permissions))

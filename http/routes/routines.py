@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.execution import Execution
 from opencognit.domain.kinds import ROUTINE
 from opencognit.domain.message import Success, encode
@@ -20,11 +20,13 @@ from opencognit.domain.routine import (
     Routine,
     RoutineStatus,
     Trigger,
+    TriggerKind,
     TriggerRoutine,
     UpdateRoutine,
     ZoneName,
 )
 from opencognit.domain.wire_names import PATHS, TRIGGER_FIELDS
+from opencognit.http.query import Backwards, Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Routes, Subject
 from opencognit.store.reading import Page
@@ -44,22 +46,31 @@ class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, rename=TRIGGER_FIEL
     is_active: bool | UnsetType = UNSET
 
 
+class RoutineQuery(Paging, frozen=True, kw_only=True):
+    """Which routines."""
+
+    status: tuple[RoutineStatus, ...] = ()
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, RoutineQuery]) -> Listing[Routine]:
     """The company's routines; `?status=` narrows (a comma list)."""
-    request.known_query("limit", "offset", "status")
     limit, offset = request.paging()
-    words = tuple(word for word in request.query.get("status", "").split(",") if word)
-    for word in words:
-        if word not in list(RoutineStatus):
-            raise ValidationFailed.of("status", f"{word!r} is not one of {', '.join(RoutineStatus)}")
-    return Listing(await request.runtime.queries.routines(request.id, words, limit, offset), limit, offset)
+    page = await request.runtime.queries.routines(request.id, request.query.status, limit, offset)
+    return Listing(page, limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, status=201)
-async def create(request: Request) -> Routine:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    status=201,
+    example={"title": "Write the weekly report", "priority": "low"},
+)
+async def create(request: Request[CreateRoutine]) -> Routine:
     """Give the company a routine."""
-    return await request.create(ROUTINE, await request.body(CreateRoutine))
+    return await request.create(ROUTINE, await request.body())
 
 
 @routes.add("GET", ONE, subject=Subject.ROUTINE, right=Right.READ)
@@ -69,10 +80,10 @@ async def details(request: Request) -> Routine:
     return routine
 
 
-@routes.add("PATCH", ONE, subject=Subject.ROUTINE, right=Right.WORK)
-async def update(request: Request) -> Routine:
+@routes.add("PATCH", ONE, subject=Subject.ROUTINE, right=Right.WORK, example={"status": RoutineStatus.PAUSED})
+async def update(request: Request[UpdateRoutine]) -> Routine:
     """Change the fields present."""
-    return await request.ask(ROUTINE, await request.body(UpdateRoutine))
+    return await request.ask(ROUTINE, await request.body())
 
 
 @routes.add("DELETE", ONE, subject=Subject.ROUTINE, right=Right.WORK)
@@ -81,40 +92,55 @@ async def delete(request: Request) -> Success:
     return await request.ask(ROUTINE, DeleteRoutine())
 
 
-@routes.add("POST", f"{ONE}/trigger", subject=Subject.ROUTINE, right=Right.WORK, status=201)
-async def trigger(request: Request) -> Execution:
+@routes.add(
+    "POST",
+    f"{ONE}/trigger",
+    subject=Subject.ROUTINE,
+    right=Right.WORK,
+    status=201,
+    errors=(InvalidStatus,),
+    example={"payload": {"customer": "Acme"}},
+)
+async def trigger(request: Request[TriggerRoutine]) -> Execution:
     """Fire the routine now."""
-    return await request.ask(ROUTINE, await request.body(TriggerRoutine))
+    return await request.ask(ROUTINE, await request.body())
 
 
 @routes.add("GET", f"{ONE}/{PATHS['executions']}", subject=Subject.ROUTINE, right=Right.READ)
-async def executions(request: Request) -> Listing:
+async def executions(request: Request[None, Backwards]) -> Listing[Execution]:
     """What became of each firing, newest first."""
-    request.known_query("limit", "offset", "before")
     limit, offset = request.paging()
-    page = await request.runtime.queries.executions(request.id, limit, offset, request.before())
+    page = await request.runtime.queries.executions(request.id, limit, offset, request.query.before)
     return Listing(page, limit, offset, newest_first=True)
 
 
 @routes.add("GET", f"{ONE}/triggers", subject=Subject.ROUTINE, right=Right.READ)
-async def triggers(request: Request) -> Listing:
+async def triggers(request: Request[None, Paging]) -> Listing[Trigger]:
     """The routine's triggers."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     known: tuple[Trigger, ...] = request.subject.triggers
     return Listing(Page([encode(one) for one in known[offset : offset + limit]], len(known)), limit, offset)
 
 
-@routes.add("POST", f"{ONE}/triggers", subject=Subject.ROUTINE, right=Right.WORK, status=201, secret=True)
-async def create_trigger(request: Request) -> NewTrigger:
+@routes.add(
+    "POST",
+    f"{ONE}/triggers",
+    subject=Subject.ROUTINE,
+    right=Right.WORK,
+    status=201,
+    secret=True,
+    errors=(InvalidStatus,),
+    example={"kind": TriggerKind.SCHEDULE, "cron": "0 9 * * 1", "time_zone": "Europe/Berlin"},
+)
+async def create_trigger(request: Request[CreateTrigger]) -> NewTrigger:
     """Let the routine be fired by a schedule, a webhook or a call; a webhook's secret is shown this once."""
-    return await request.ask(ROUTINE, await request.body(CreateTrigger))
+    return await request.ask(ROUTINE, await request.body())
 
 
-@routes.add("PATCH", ONE_TRIGGER, subject=Subject.TRIGGER, right=Right.WORK)
-async def update_trigger(request: Request) -> Trigger:
+@routes.add("PATCH", ONE_TRIGGER, subject=Subject.TRIGGER, right=Right.WORK, example={"is_active": False})
+async def update_trigger(request: Request[TriggerBody]) -> Trigger:
     """Change the fields present."""
-    body = await request.body(TriggerBody)
+    body = await request.body()
     message = ChangeTrigger(
         trigger_id=request.id,
         expected_version=_version_of_the_trigger(request),

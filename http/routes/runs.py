@@ -8,8 +8,9 @@ from opencognit.domain.errors import NotAuthenticated, NotFound
 from opencognit.domain.message import Success
 from opencognit.domain.run import Run
 from opencognit.domain.wire_names import PATHS
+from opencognit.http.decoding import decode_body
 from opencognit.http.request import Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import Agents, Proof, Routes, Subject
 from opencognit.providers.exchange import Answer
 
 routes = Routes()
@@ -26,8 +27,14 @@ async def details(request: Request) -> Run:
     return run
 
 
-@routes.add("POST", f"{ONE}/{PATHS['callback']}", subject=Subject.PUBLIC)
-async def call_back(request: Request) -> Success:
+@routes.add(
+    "POST",
+    f"{ONE}/{PATHS['callback']}",
+    subject=Subject.PUBLIC,
+    proof=Proof.ONE_TIME_TOKEN,
+    example={"result": "Done.", "cost_cents": 1.5},
+)
+async def call_back(request: Request[Answer]) -> Success:
     """Answer a run that waits for it, with the one-time token that it was sent out with.
 
     Raises:
@@ -38,8 +45,8 @@ async def call_back(request: Request) -> Success:
     if waiting is None or waiting.done():
         raise NotAuthenticated("No run waits for an answer with this token")
     # Checked here, so that a malformed answer is refused and does not use up the token.
-    await request.body(Answer)
-    body = await request.body(dict[str, Any])
+    await request.body()
+    body = await decode_body(request.raw, dict[str, Any])
     if waiting.done():
         raise NotAuthenticated("This run has had its answer")
     waiting.set_result(body)

@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import Forbidden
+from opencognit.domain.errors import Forbidden, NotFound
 from opencognit.domain.kinds import SETTINGS
 from opencognit.domain.message import Id
 from opencognit.domain.setting import SERVER, ChangeSetting, Setting
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.access import enter_company
+from opencognit.http.query import Query
 from opencognit.http.request import Request
 from opencognit.http.route import Routes, Subject
 from opencognit.security.secrets import is_secret_name
@@ -27,21 +28,27 @@ class SettingBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forb
     company_id: Id | None = None
 
 
-@routes.add("GET", ALL, subject=Subject.SIGNED_IN)
-async def listing(request: Request) -> dict[str, Any]:
+class SettingsQuery(Query, frozen=True, kw_only=True):
+    """Whose settings."""
+
+    company_id: str | None = None
+    """A company's own; without it the server's."""
+
+
+@routes.add("GET", ALL, subject=Subject.SIGNED_IN, errors=(NotFound,))
+async def listing(request: Request[None, SettingsQuery]) -> dict[str, Any]:
     """The server's settings, for an admin; a company's own for its members, its secrets for its owners."""
-    request.known_query(FIELDS["company_id"])
-    await _enter(request, request.query.get(FIELDS["company_id"]), Right.READ)
+    await _enter(request, request.query.company_id, Right.READ)
     settings = await request.runtime.system.state(SETTINGS, request.company_id or SERVER)
     values = settings.values if settings is not None else {}
     owns = request.runtime.directory.may(request.caller, request.company_id, Right.OWN)
     return {key: value for key, value in values.items() if owns or not is_secret_name(key)}
 
 
-@routes.add("PUT", ALL + "/{key}", subject=Subject.SIGNED_IN)
-async def change(request: Request) -> Setting:
+@routes.add("PUT", ALL + "/{key}", subject=Subject.SIGNED_IN, errors=(Forbidden, NotFound), example={"value": "en"})
+async def change(request: Request[SettingBody]) -> Setting:
     """Set, replace or (with null) delete one; the server's as an admin, a company's as its owner."""
-    body = await request.body(SettingBody)
+    body = await request.body()
     await _enter(request, body.company_id, Right.OWN)
     message = ChangeSetting(key=request.raw.match_info["key"], value=body.value)
     return await request.ask(SETTINGS, message, entity_id=request.company_id or SERVER)

@@ -1,30 +1,35 @@
 """How the server is: health, readiness, and its figures."""
 
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
 from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import Draining, Unavailable
+from opencognit.domain.instants import Instant
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.http.answering import json_answer
 from opencognit.http.request import Request
-from opencognit.http.route import Routes, Subject
+from opencognit.http.route import Routes, Subject, Written
 from opencognit.runtime import ServerStatus
 
 routes = Routes()
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server is."""
+
+    status: Literal["UP", "DRAINING"]
+    timestamp: Instant
+
+
 @routes.add("GET", "/api/health", subject=Subject.PUBLIC)
-async def health(request: Request) -> web.Response:
+async def health(request: Request) -> Annotated[web.Response, Written(Health, also=(Draining.status,))]:
     """Whether the server takes requests: UP, or DRAINING with 503 once it was told to stop."""
     draining = request.runtime.draining
-    body: dict[str, Any] = {
-        "status": "DRAINING" if draining else "UP",
-        "timestamp": request.runtime.clock.now(),
-    }
+    body = Health(status="DRAINING" if draining else "UP", timestamp=request.runtime.clock.now())
     return json_answer(encode(body), status=Draining.status if draining else 200)
 
 
@@ -43,12 +48,18 @@ async def adapters(request: Request) -> list[AdapterBody]:
     return [AdapterBody(name=name, abilities=one.abilities) for name, one in sorted(providers.items())]
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """The store answers."""
+
+    ready: bool = True
+
+
 @routes.add("GET", "/api/system/ready", subject=Subject.PUBLIC)
-async def ready(request: Request) -> dict[str, bool]:
+async def ready(request: Request) -> Ready:
     """Whether the store answers."""
     if request.runtime.draining or not await request.runtime.queries.answers_at_all():
         raise Unavailable
-    return {"ready": True}
+    return Ready()
 
 
 @routes.add("GET", "/api/system/status", subject=Subject.PUBLIC)

@@ -3,7 +3,18 @@
 from msgspec.structs import replace
 
 from opencognit.domain.caller import Right
-from opencognit.domain.errors import Forbidden, ValidationFailed
+from opencognit.domain.errors import (
+    AgentPaused,
+    AssignedElsewhere,
+    DependencyCycle,
+    Forbidden,
+    InvalidStatus,
+    NotLockHolder,
+    StaleToken,
+    TaskBlocked,
+    TaskLocked,
+    ValidationFailed,
+)
 from opencognit.domain.kinds import TASK_LOCK
 from opencognit.domain.message import Success
 from opencognit.domain.task import (
@@ -18,42 +29,69 @@ from opencognit.domain.task import (
     Task,
     TaskStatus,
     UpdateTask,
+    Wait,
 )
-from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.domain.wire_names import PATHS
+from opencognit.http.query import Paging, Query
 from opencognit.http.request import Listing, Request
-from opencognit.http.route import Agents, Routes, Subject
+from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 from opencognit.store.task_queries import TaskFilter
 
 routes = Routes()
 
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['tasks']}"
 ONE = f"/api/{PATHS['tasks']}/{{id}}"
-LONGEST_WAIT = 60.0
 MOST_WORDS = 20
 """Different words in one search: each is a condition of the query."""
 
 
+class TaskQuery(Paging, frozen=True, kw_only=True):
+    """Which tasks."""
+
+    status: tuple[TaskStatus, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    assignee_id: str | None = None
+    goal_id: str | None = None
+    parent_id: str | None = None
+    q: str = ""
+    """Words in title or description, at most 20 different ones."""
+
+
+class CheckoutQuery(Query, frozen=True, kw_only=True):
+    """How long to wait for the lock."""
+
+    wait: Wait | None = None
+    """Seconds."""
+
+
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)
-async def listing(request: Request) -> Listing:
+async def listing(request: Request[None, TaskQuery]) -> Listing[Task]:
     """The company's tasks, narrowed by the query."""
-    names = ("assignee_id", "priority", "goal_id", "parent_id")
-    request.known_query("limit", "offset", "status", "q", *(FIELDS[name] for name in names))
+    query = request.query
     limit, offset = request.paging()
     wanted = TaskFilter(
-        statuses=_words(request, "status", TaskStatus),
-        priorities=tuple(RANK[Priority(word)] for word in _words(request, FIELDS["priority"], Priority)),
-        assignee_id=request.query.get(FIELDS["assignee_id"]),
-        goal_id=request.query.get(FIELDS["goal_id"]),
-        parent_id=request.query.get(FIELDS["parent_id"]),
-        words=_search(request),
+        statuses=query.status,
+        priorities=tuple(RANK[priority] for priority in query.priority),
+        assignee_id=query.assignee_id,
+        goal_id=query.goal_id,
+        parent_id=query.parent_id,
+        words=_search(query.q),
     )
     return Listing(await request.runtime.queries.tasks(request.id, wanted, limit, offset), limit, offset)
 
 
-@routes.add("POST", OF_COMPANY, subject=Subject.COMPANY, right=Right.WORK, agents=Agents.COMPANY, status=201)
-async def create(request: Request) -> Task:
+@routes.add(
+    "POST",
+    OF_COMPANY,
+    subject=Subject.COMPANY,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    status=201,
+    example={"title": "Write the plan", "priority": "high", "due_at": "2026-05-01T12:00:00Z"},
+)
+async def create(request: Request[CreateTask]) -> Task:
     """Give the company a task; an agent creates subtasks only."""
-    message = await request.body(CreateTask)
+    message = await request.body()
     if request.agent_id is not None and message.parent_id is None:
         raise Forbidden("An agent creates tasks below another one only")
     return await request.create(TASK_LOCK, message)
@@ -66,10 +104,17 @@ async def details(request: Request) -> Task:
     return task
 
 
-@routes.add("PATCH", ONE, subject=Subject.TASK, right=Right.WORK)
-async def update(request: Request) -> Task:
+@routes.add(
+    "PATCH",
+    ONE,
+    subject=Subject.TASK,
+    right=Right.WORK,
+    errors=(TaskLocked, TaskBlocked, StaleToken, InvalidStatus, DependencyCycle),
+    example={"priority": "low", "due_at": "2026-05-01T12:00:00Z"},
+)
+async def update(request: Request[UpdateTask]) -> Task:
     """Change the fields present."""
-    return await request.ask(TASK_LOCK, await request.body(UpdateTask))
+    return await request.ask(TASK_LOCK, await request.body())
 
 
 @routes.add("DELETE", ONE, subject=Subject.TASK, right=Right.WORK)
@@ -78,21 +123,36 @@ async def delete(request: Request) -> Success:
     return await request.ask(TASK_LOCK, DeleteTask())
 
 
-@routes.add("POST", f"{ONE}/checkout", subject=Subject.TASK, right=Right.WORK, agents=Agents.COMPANY)
-async def checkout(request: Request) -> Task:
+@routes.add(
+    "POST",
+    f"{ONE}/checkout",
+    subject=Subject.TASK,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    errors=(TaskLocked, AssignedElsewhere, TaskBlocked, InvalidStatus, AgentPaused),
+    example={"agent_id": EXAMPLE_ID, "lease": 600},
+)
+async def checkout(request: Request[Checkout, CheckoutQuery]) -> Task:
     """Give the task to one agent, or say who has it; `?warteSek=` waits for the lock that long."""
-    request.known_query(FIELDS["wait"])
-    message = await request.body(Checkout)
+    message = await request.body()
     request.act_as(message.agent_id)
-    wait = request.number(FIELDS["wait"], message.wait, least=0, most=LONGEST_WAIT)
+    wait = message.wait if request.query.wait is None else request.query.wait
     message = replace(message, agent_id=message.agent_id.lower(), wait=wait)
     return await request.ask(TASK_LOCK, message, wait=wait)
 
 
-@routes.add("POST", f"{ONE}/release", subject=Subject.TASK, right=Right.WORK, agents=Agents.COMPANY)
-async def release(request: Request) -> Task:
+@routes.add(
+    "POST",
+    f"{ONE}/release",
+    subject=Subject.TASK,
+    right=Right.WORK,
+    agents=Agents.COMPANY,
+    errors=(NotLockHolder, StaleToken),
+    example={"agent_id": EXAMPLE_ID, "status": "done", "result": "It stands."},
+)
+async def release(request: Request[Release]) -> Task:
     """Give the lock back; a board user who names no agent takes it away."""
-    message = await request.body(Release)
+    message = await request.body()
     if request.agent_id is not None:
         message = replace(message, agent_id=message.agent_id or request.agent_id)
     if message.agent_id is not None:
@@ -102,9 +162,8 @@ async def release(request: Request) -> Task:
 
 
 @routes.add("GET", f"{ONE}/{PATHS['comments']}", subject=Subject.TASK, right=Right.READ, agents=Agents.COMPANY)
-async def comments(request: Request) -> Listing:
+async def comments(request: Request[None, Paging]) -> Listing[Comment]:
     """What was said on the task, oldest first."""
-    request.known_query("limit", "offset")
     limit, offset = request.paging()
     return Listing(await request.runtime.queries.comments(request.id, limit, offset), limit, offset)
 
@@ -116,24 +175,16 @@ async def comments(request: Request) -> Listing:
     right=Right.WORK,
     agents=Agents.COMPANY,
     status=201,
+    example={"content": "@Ada please have a look."},
 )
-async def add_comment(request: Request) -> Comment:
+async def add_comment(request: Request[AddComment]) -> Comment:
     """Say something on the task, as whoever the token says."""
-    return await request.ask(TASK_LOCK, await request.body(AddComment))
+    return await request.ask(TASK_LOCK, await request.body())
 
 
-def _search(request: Request) -> tuple[str, ...]:
+def _search(text: str) -> tuple[str, ...]:
     """The different words that are looked for; empty for none."""
-    words = tuple(dict.fromkeys(request.query.get("q", "").split()))
+    words = tuple(dict.fromkeys(text.split()))
     if len(words) > MOST_WORDS:
         raise ValidationFailed.of("q", f"has more than {MOST_WORDS} words")
-    return words
-
-
-def _words(request: Request, name: str, known: type[TaskStatus] | type[Priority]) -> tuple[str, ...]:
-    """The comma list of a filter; empty for any."""
-    words = tuple(word for word in request.query.get(name, "").split(",") if word)
-    for word in words:
-        if word not in list(known):
-            raise ValidationFailed.of(name, f"{word!r} is not one of {', '.join(known)}")
     return words

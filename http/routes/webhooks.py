@@ -5,22 +5,28 @@ from typing import Any
 from msgspec.structs import replace
 
 from opencognit.domain.caller import SYSTEM
-from opencognit.domain.errors import NotAuthenticated, PayloadTooLarge
+from opencognit.domain.errors import InvalidStatus, NotAuthenticated, PayloadTooLarge, RateLimited
 from opencognit.domain.kinds import ROUTINE
 from opencognit.domain.message import Success
 from opencognit.domain.routine import LARGEST_PAYLOAD
 from opencognit.domain.webhook import ReceiveWebhook
 from opencognit.domain.wire_names import PATHS
-from opencognit.http.decoding import decode_json
 from opencognit.http.request import Request
-from opencognit.http.route import Routes, Subject
+from opencognit.http.route import Proof, Routes, Subject
 from opencognit.security.webhooks import MESSAGE_ID, is_signed
 
 routes = Routes()
 
 
-@routes.add("POST", f"/api/webhooks/{PATHS['routines']}/{{publicId}}", subject=Subject.PUBLIC)
-async def receive(request: Request) -> Success:
+@routes.add(
+    "POST",
+    f"/api/webhooks/{PATHS['routines']}/{{publicId}}",
+    subject=Subject.PUBLIC,
+    proof=Proof.SIGNATURE,
+    errors=(RateLimited, InvalidStatus),
+    example={"customer": "Acme"},
+)
+async def receive(request: Request[dict[str, Any]]) -> Success:
     """Fire the routine; a message whose id has had its effect is answered the same and has no further one.
 
     Raises:
@@ -43,7 +49,7 @@ async def receive(request: Request) -> Success:
     message = ReceiveWebhook(
         trigger_id=webhook.trigger_id,
         message_id=headers[MESSAGE_ID],
-        payload=decode_json(body or b"{}", dict[str, Any]),
+        payload=await request.body(),
     )
     origin = replace(request.origin, caller=SYSTEM, company_id=webhook.company_id)
     return await runtime.ask(ROUTINE, webhook.routine_id, message, origin=origin)

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from opencognit.domain.budget import Cents
-from opencognit.domain.instants import Instant
+from opencognit.domain.instants import DATE, TIME, ZONE, Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Text
 from opencognit.domain.wire_names import FIELDS
 
-Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$")]
+Moment = Annotated[str, msgspec.Meta(pattern=rf"^{DATE}T{TIME}{ZONE}\Z")]
 """An ISO 8601 time with its zone."""
 
 

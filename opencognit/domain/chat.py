@@ -11,11 +11,11 @@ import msgspec
 from opencognit.domain.agent import Agent
 from opencognit.domain.caller import CallerKind
 from opencognit.domain.instants import Instant
-from opencognit.domain.message import Id, Message
+from opencognit.domain.message import VISIBLE, Id, Message
 from opencognit.domain.run import Run
 from opencognit.domain.wire_names import FIELDS
 
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000, pattern=r"\S")]
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000, pattern=VISIBLE)]
 """What is said: not blank, at most 20,000 characters."""
 
 NO_ANSWER: Final = "NO_ANSWER"

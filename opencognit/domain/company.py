@@ -11,7 +11,7 @@ from opencognit.domain.caller import CompanyRole, Member
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Id, Message, Name, Success, Text
 
-Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
 """ISO 4217."""
 
 

@@ -4,10 +4,15 @@ An `Instant` is that string. Its form is fixed, so instants sort, compare, are s
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import NewType
+from typing import Final, NewType
 
 Instant = NewType("Instant", str)
 """UTC, milliseconds, always 24 characters."""
+
+DATE: Final = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+ZONE: Final = "(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
+"""Patterns of the parts of an ISO 8601 time as clients may write one."""
 
 Seconds = float
 """A length of time."""

@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from opencognit.domain.message import Entity, Message, Success
+from opencognit.domain.message import VISIBLE, Entity, Message, Success
 
-Note = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000, pattern=r"\S")]
+Note = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000, pattern=VISIBLE)]
 """What is remembered: at most 10,000 bytes of UTF-8, which its actor checks."""
 
-Keyword = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
+Keyword = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=VISIBLE)]
 
 LARGEST = 10_000
 """Bytes of a note."""

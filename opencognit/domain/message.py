@@ -5,7 +5,7 @@ and their German ones on the wire (`wire_names.FIELDS`); unknown fields are refu
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -16,13 +16,16 @@ from opencognit.domain.wire_names import FIELDS
 
 Reply = TypeVar("Reply", covariant=True)  # noqa: PLC0105 - `Message[Reply]` reads as it is meant
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+VISIBLE: Final = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
+"""A character that can be seen. Blanks are written out as far as Python and JSON Schema see different ones in `\\S`."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=VISIBLE)]
 """A name or title: not blank, at most 200 characters."""
 
 Text = Annotated[str, msgspec.Meta(max_length=200_000)]
 """Longer text, such as a description or a result."""
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")]
 """A UUID."""
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -108,6 +108,18 @@ class UseApproval(Message[None], frozen=True, kw_only=True):
     """Internal, to an agent: the call that the board has approved is being made; it is good for this once."""
 
     approval_id: str
+
+
+Chosen = Annotated[
+    dict[str, Any],
+    msgspec.Meta(
+        extra_json_schema={
+            "properties": {permission: {"enum": list(Grant)} for permission in Permission},
+            "additionalProperties": False,
+        }
+    ),
+]
+"""Permissions as a client sends them; `read_permissions` says which of them is wrong."""
 
 
 def read_permissions(body: Mapping[str, Any]) -> dict[Permission, Grant]:

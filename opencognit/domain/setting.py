@@ -43,7 +43,8 @@ KNOWN: Final[Mapping[str, Any]] = {
 Anything = str | bool | Annotated[float, msgspec.Meta(ge=-(2**53), le=2**53)]
 """The form of all others; whoever reads them checks the rest."""
 
-_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+KEY_PATTERN: Final = "[a-z][a-z0-9_]{0,99}"
+_KEY: Final = re.compile(KEY_PATTERN)
 _SECRET: Final = re.compile(r"(.+_)?(api_key|token|secret|password)")
 
 

@@ -14,18 +14,21 @@ from msgspec.structs import replace
 from opencognit.domain.caller import CallerKind
 from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
-from opencognit.domain.instants import Instant, Seconds, after
-from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
+from opencognit.domain.instants import DATE, TIME, ZONE, Instant, Seconds, after
+from opencognit.domain.message import VISIBLE, Entity, Id, Message, Name, Success, Text
 from opencognit.domain.run import Effect, Run
 from opencognit.domain.wire_names import FIELDS
 
 Lease = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
 """Seconds for which a lock is given."""
 
+Wait = Annotated[float, msgspec.Meta(ge=0, le=60)]
+"""Seconds for which a lock is waited for."""
+
 RunId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 """A client may name its runs as it likes."""
 
-Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$")]
+Moment = Annotated[str, msgspec.Meta(pattern=rf"^{DATE}([T ]{TIME}{ZONE}?)?\Z")]
 """A day or an ISO 8601 time."""
 
 
@@ -263,7 +266,7 @@ class Checkout(Message[Task], frozen=True, kw_only=True):
     agent_id: Id
     run_id: RunId | None = None
     lease: Lease | None = None
-    wait: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0
+    wait: Wait = 0
 
 
 class Release(Message[Task], frozen=True, kw_only=True):
@@ -326,7 +329,7 @@ class Unassign(Message[None], frozen=True, kw_only=True):
 class AddComment(Message[Comment], frozen=True, kw_only=True):
     """Say something on a task; `@Name` wakes that agent."""
 
-    content: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
+    content: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=VISIBLE)]
 
 
 class TimerDue(Message[None], frozen=True, kw_only=True):

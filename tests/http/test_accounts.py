@@ -93,6 +93,8 @@ class TestRegistering:
             {"email": "jane"},
             {"email": "jane@home"},
             {"email": "a b@example.com"},
+            {"email": "jane\0@example.com"},
+            {"email": "jane@example.com\n"},
             {"email": "x" * 320 + "@example.com"},
             {"passwort": "short"},
             {"passwort": "x" * 1025},

@@ -81,11 +81,15 @@ class TestFounding:
             {"name": ""},
             {"name": " "},
             {"name": "x" * 201},
+            {"name": "\0"},
+            {"name": "\x1c"},
+            {"name": "\ufeff"},
             {"name": 5},
             {"name": "Acme", "budgetMonatCent": -1},
             {"name": "Acme", "budgetMonatCent": 1.5},
             {"name": "Acme", "budgetMonatCent": 2**63},
             {"name": "Acme", "waehrung": "dollars"},
+            {"name": "Acme", "waehrung": "USD\n"},
             {"name": "Acme", "status": "paused"},
             {"name": "Acme", "workDir": "/etc"},
             {"name": "Acme", "colour": "red"},
@@ -193,7 +197,7 @@ class TestTheWorkingFolder:
     async def test_lies_below_one_that_the_server_allows(self, owner: Api, company: Json, tmp_path: Path) -> None:
         inside = str(tmp_path / "allowed" / "acme")
         assert (await owner.patch(path(company), {"workDir": inside})).json["workDir"] == inside
-        for outside in (str(tmp_path), f"{inside}/../../secret", "/"):
+        for outside in (str(tmp_path), f"{inside}/../../secret", "/", f"{inside}\0"):
             assert_error(await owner.patch(path(company), {"workDir": outside}), 400, "VALIDATION_ERROR")
             assert_error(
                 await owner.post("/api/unternehmen", {"name": "A", "workDir": outside}), 400, "VALIDATION_ERROR"
