@@ -89,20 +89,26 @@ class ProviderGate(AsyncioActor):
         self._failures = 0
         self._is_open = False
         self._told: set[str] = set()
-        self._held_until: Instant | None = None
+        self._asked_until: Instant | None = None
+        self._probe_at: Instant | None = None
         self._timer: Timer | None = None
 
     @property
     def gate_state(self) -> GateState:
         """How it stands now."""
-        held = self._held_until
         return GateState(
             is_open=self._is_open,
             failures=self._failures,
-            held_until=held if held is not None and held > self._system.clock.now() else None,
+            held_until=self._held_until,
             inside=len(self._inside),
             waiting=len(self._line),
         )
+
+    @property
+    def _held_until(self) -> Instant | None:
+        """Until then nobody enters: as the provider has asked, or as the open circuit has it."""
+        now = self._system.clock.now()
+        return max((time for time in (self._asked_until, self._probe_at) if time and time > now), default=None)
 
     def ask_turn(self, message: Enter) -> "Future[None]":
         """Stand in line; the future ends when it is the call's turn. Whoever asks must tell `Leave`, come what may."""
@@ -148,6 +154,7 @@ class ProviderGate(AsyncioActor):
             return
         if left.answered:
             self._failures = 0
+            self._probe_at = None
             if self._is_open:
                 self._is_open = False
                 self._note(self._told)
@@ -155,12 +162,11 @@ class ProviderGate(AsyncioActor):
             return
         self._failures += 1
         opens = self._failures >= self._limits.provider_failures_to_open
-        pause = left.retry_after
-        if pause is None and opens:
-            pause = self._limits.provider_pause
-        if pause is not None:
-            until = after(self._system.clock.now(), pause)
-            self._held_until = max(until, self._held_until or until)
+        if left.retry_after is not None:
+            until = after(self._system.clock.now(), left.retry_after)
+            self._asked_until = max(until, self._asked_until or until)
+        elif opens:
+            self._probe_at = after(self._system.clock.now(), self._limits.provider_pause)
         if opens and not self._is_open:
             self._is_open = True
             waiting = (message.company_id for message, _ in self._line.values())
@@ -170,7 +176,7 @@ class ProviderGate(AsyncioActor):
     def _refuse_the_impatient(self) -> None:
         """Those who cannot wait for as long as all are held are told at once when to come again."""
         now, held_until = self._system.clock.now(), self._held_until
-        if held_until is None or held_until <= now:
+        if held_until is None:
             return
         for turn, (message, entered) in list(self._line.items()):
             if message.patient_until < held_until:
@@ -193,7 +199,7 @@ class ProviderGate(AsyncioActor):
         now = self._system.clock.now()
         places = 1 if self._is_open else self._limits.provider_calls_at_once
         return (
-            (self._held_until is None or self._held_until <= now)
+            self._held_until is None
             and len(self._inside) < places
             and (len(self._recent) < self._limits.provider_calls_per_minute or after(self._recent[0], MINUTE) <= now)
         )

@@ -159,6 +159,23 @@ async def test_a_success_closes_the_circuit_for_all(door: Door, clock: ManualClo
     assert {"b", "c"} <= set(door.inside())
 
 
+async def test_a_call_from_before_that_succeeds_closes_it_at_once(door: Door) -> None:
+    await door.enter("early")
+    await opened(door)
+    await door.enter("a")
+    await door.leave("early", answered=True)
+    assert door.state.held_until is None
+    assert "a" in door.inside()
+
+
+async def test_an_answer_does_not_shorten_the_time_that_the_provider_asked_for(door: Door, clock: ManualClock) -> None:
+    await door.enter("early")
+    await door.enter("a")
+    await door.leave("a", answered=False, retry_after=120)
+    await door.leave("early", answered=True)
+    assert door.state.held_until == after(clock.now(), 120)
+
+
 async def test_another_failure_lets_all_wait_once_more(door: Door, clock: ManualClock) -> None:
     await opened(door)
     await door.enter("a", "b")

@@ -4,9 +4,10 @@ As a program: `python -m tests.promises.spending_company FOLDER JOURNAL` gives f
 """
 
 import asyncio
+import itertools
 import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,7 +30,8 @@ BUDGET = 10 * int(WORST)
 class Journal:
     """What the provider counts, kept in a file: what it has begun, and what that has cost it.
 
-    A call is known by its model, which stands in the ledger too.
+    An attempt is known by its model, which stands in the ledger too: `call-7.2` is the second at call 7. One of which
+    nobody knows how it ended is booked as `call-7`; there is no other after it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -67,8 +69,10 @@ class SpendingProvider(ScriptedProvider):
             name = f"call-{self._seed}-{self._calls}"
             worst = Outcome(cost_cents=WORST, model=name, usage=TokenUsage(output_tokens=10))
 
-            async def make(name: str = name) -> tuple[str, Outcome]:
-                return await self._make(name)
+            attempts = itertools.count(1)
+
+            async def make(name: str = name, attempts: Iterator[int] = attempts) -> tuple[str, Outcome]:
+                return await self._make(f"{name}.{next(attempts)}")
 
             await toolbox.metered(MeteredCall(provider_key="p", worst=worst, make=make))
         return Outcome(result="done")
@@ -104,11 +108,13 @@ def overspent(states: Iterable[object]) -> list[Ledger]:
 
 
 def settings() -> Settings:
-    """Fifty at once; an attempt that failed comes again at once."""
-    return Settings.load(
-        environment={},
-        overrides={"work": {"runs_at_once": AGENTS, "retry_delays_seconds": [0.01] * 100}},
-    )
+    """Fifty at once; what failed comes again at once."""
+    soon = {
+        "retry_delays_seconds": [0.01] * 100,
+        "provider_backoff_seconds": 0.01,
+        "provider_pause_seconds": 0.01,
+    }
+    return Settings.load(environment={}, overrides={"work": {"runs_at_once": AGENTS, **soon}})
 
 
 async def watch(runtime: Runtime, journal: Journal) -> None:
