@@ -99,15 +99,13 @@ class ProviderGate(AsyncioActor):
         return GateState(
             is_open=self._is_open,
             failures=self._failures,
-            held_until=self._held_until,
+            held_until=self._held_until(self._system.clock.now()),
             inside=len(self._inside),
             waiting=len(self._line),
         )
 
-    @property
-    def _held_until(self) -> Instant | None:
+    def _held_until(self, now: Instant) -> Instant | None:
         """Until then nobody enters: as the provider has asked, or as the open circuit has it."""
-        now = self._system.clock.now()
         return max((time for time in (self._asked_until, self._probe_at) if time and time > now), default=None)
 
     def ask_turn(self, message: Enter) -> "Future[None]":
@@ -175,7 +173,8 @@ class ProviderGate(AsyncioActor):
 
     def _refuse_the_impatient(self) -> None:
         """Those who cannot wait for as long as all are held are told at once when to come again."""
-        now, held_until = self._system.clock.now(), self._held_until
+        now = self._system.clock.now()
+        held_until = self._held_until(now)
         if held_until is None:
             return
         for turn, (message, entered) in list(self._line.items()):
@@ -186,35 +185,37 @@ class ProviderGate(AsyncioActor):
                     entered.set_exception(ProviderFailed(AWAY, transient=True, retry_after=away))
 
     def _let_in(self) -> None:
-        while self._line and self._may_enter():
+        # One moment for all of it: if time went on between asking who may enter and setting the timer for the others,
+        # what held them could be over by then, and nobody would look again.
+        now = self._system.clock.now()
+        while self._line and self._may_enter(now):
             turn, (message, entered) = next(iter(self._line.items()))
             del self._line[turn]
             self._inside[turn] = message.company_id
-            self._recent.append(self._system.clock.now())
+            self._recent.append(now)
             if not entered.done():
                 entered.set_result(None)
-        self._look_again()
+        self._look_again(now)
 
-    def _may_enter(self) -> bool:
-        now = self._system.clock.now()
+    def _may_enter(self, now: Instant) -> bool:
         places = 1 if self._is_open else self._limits.provider_calls_at_once
         return (
-            self._held_until is None
+            self._held_until(now) is None
             and len(self._inside) < places
             and (len(self._recent) < self._limits.provider_calls_per_minute or after(self._recent[0], MINUTE) <= now)
         )
 
-    def _look_again(self) -> None:
+    def _look_again(self, now: Instant) -> None:
         """Set the timer for when time alone may let the next one in."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if not self._line:
             return
-        times = [self._held_until] if self._held_until is not None else []
+        times = [self._held_until(now)]
         if len(self._recent) == self._limits.provider_calls_per_minute:
             times.append(after(self._recent[0], MINUTE))
-        coming = [when for when in times if when > self._system.clock.now()]
+        coming = [when for when in times if when is not None and when > now]
         if coming:
             self._timer = self._system.clock.call_at(max(coming), lambda: self.tell(Look()))
 
@@ -223,7 +224,7 @@ class ProviderGate(AsyncioActor):
         note = NoteProvider(
             provider=self._key.partition("/")[0],
             circuit_open=self._is_open,
-            until=self._held_until if self._is_open else None,
+            until=self._held_until(self._system.clock.now()) if self._is_open else None,
         )
         for company_id in sorted(company_ids):
             self._system.tell(COMPANY, company_id, note, internal=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opencognit.actors.provider_gate import LINE, Enter, GateState, Leave, ProviderGate
-from opencognit.domain.instants import after
+from opencognit.domain.instants import Instant, after
 from opencognit.providers.port import ProviderFailed
 from opencognit.runtime import Runtime
 from opencognit.testing import ManualClock
@@ -45,6 +45,14 @@ class Door:
     @property
     def state(self) -> GateState:
         return self.gate.gate_state
+
+
+class TickingClock(ManualClock):
+    """A clock that goes on by a millisecond whenever it is read, as a machine's may."""
+
+    def now(self) -> Instant:
+        self._now = after(self._now, 0.001)
+        return self._now
 
 
 @pytest.fixture
@@ -93,6 +101,18 @@ async def test_the_providers_own_time_holds_all_who_use_the_key_and_nobody_else(
     assert (door.inside(), other.done()) == (["a"], True)
     await clock.advance(0.001)
     assert door.inside() == ["a", "b"]
+
+
+@pytest.mark.parametrize("milliseconds", range(1, 20))
+async def test_nobody_is_forgotten_when_the_time_comes_while_the_gate_looks(tmp_path: Path, milliseconds: int) -> None:
+    clock = TickingClock()
+    async with Runtime(tmp_path / "data", settings=quick_settings(work=WORK), clock=clock) as runtime:
+        door = Door(runtime, clock)
+        await door.enter("a")
+        door.gate.tell(Leave(turn="a", answered=False, retry_after=milliseconds / 1000))
+        await door.enter("b")
+        await clock.advance(1)
+        assert door.inside() == ["a", "b"]
 
 
 async def test_an_earlier_time_does_not_shorten_a_later_one(door: Door, clock: ManualClock) -> None:
