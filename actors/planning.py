@@ -10,7 +10,7 @@ from opencognit.domain.instants import Instant
 from opencognit.domain.message import decode
 from opencognit.domain.plan import CreatePlan, PlannedTask
 from opencognit.domain.records import Blockers, NewTask
-from opencognit.domain.task import Task, TaskStatus
+from opencognit.domain.task import Task, TaskStatus, initial_status
 
 if TYPE_CHECKING:
     from opencognit.actors.system import ActorSystem
@@ -59,7 +59,7 @@ async def planned(
         await rules.check_assignee(task.assignee_id)
         blocked_by, open_ids = await _blockers(rules, task, ids)
         assignee_id = task.assignee_id or workforce.choose(task.skill)
-        waiting = TaskStatus.BLOCKED if open_ids else TaskStatus.TODO if assignee_id else TaskStatus.BACKLOG
+        waiting = TaskStatus.BLOCKED if open_ids else initial_status(assignee_id)
         entity = Task(
             id=ids[task.key],
             version=1,

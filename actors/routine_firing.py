@@ -13,7 +13,7 @@ from opencognit.domain.message import decode
 from opencognit.domain.records import Blockers, ExecutionsEnded, NewTask
 from opencognit.domain.routine import ConcurrencyPolicy, Routine, RoutineStatus
 from opencognit.domain.run import RunSource
-from opencognit.domain.task import FINISHED, Task, TaskStatus
+from opencognit.domain.task import FINISHED, Task, TaskStatus, initial_status
 from opencognit.domain.template import filled
 
 LONGEST_TITLE: Final = 200
@@ -112,7 +112,7 @@ class RoutineFiring(RoutineProfile):
             company_id=routine.company_id,
             title=title,
             description=description,
-            status=TaskStatus.TODO if routine.assignee_id is not None else TaskStatus.BACKLOG,
+            status=initial_status(routine.assignee_id),
             priority=routine.priority,
             assignee_id=routine.assignee_id,
             created_by=self.asked_by.caller.id,

@@ -21,7 +21,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.instants import Instant, instant
 from opencognit.domain.kinds import AGENT, TASK_LOCK
-from opencognit.domain.task import FINISHED, NOT_TAKEN, CreateTask, Task, TaskStatus, UpdateTask
+from opencognit.domain.task import FINISHED, NOT_TAKEN, CreateTask, Task, TaskStatus, UpdateTask, initial_status
 from opencognit.domain.wire_names import FIELDS
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Rules:
     def first_status(message: CreateTask) -> TaskStatus:
         """`todo` with an assignee, else `backlog`, unless the client says which of the two."""
         if message.status is None:
-            return TaskStatus.TODO if message.assignee_id else TaskStatus.BACKLOG
+            return initial_status(message.assignee_id)
         if message.status not in (TaskStatus.TODO, TaskStatus.BACKLOG):
             raise ValidationFailed.of("status", "a new task is todo or backlog")
         return message.status

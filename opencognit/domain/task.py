@@ -58,6 +58,12 @@ TRANSITIONS = {
 }
 """Which status may follow which; staying is always legal. What is over can only be opened again."""
 
+
+def initial_status(assignee_id: str | None) -> TaskStatus:
+    """Where a new task stands: `todo` if someone shall do it, else `backlog`."""
+    return TaskStatus.BACKLOG if assignee_id is None else TaskStatus.TODO
+
+
 FINISHED = frozenset({TaskStatus.DONE, TaskStatus.CANCELLED})
 NOT_TAKEN = frozenset({TaskStatus.IN_REVIEW, TaskStatus.DONE, TaskStatus.CANCELLED})
 """Statuses in which nobody may take the task's lock."""
