@@ -15,6 +15,7 @@ from opencognit.domain.message import encode
 from opencognit.domain.run import TokenUsage
 from opencognit.providers.anthropic_stream import Assembly
 from opencognit.providers.chat_model import Reply
+from opencognit.providers.output import reason
 from opencognit.providers.port import Outcome, ProviderFailed
 from opencognit.providers.prices import PriceList
 from opencognit.providers.retry_after import retry_after
@@ -84,7 +85,7 @@ class MessagesApi:
             ProviderFailed: there is no usable answer.
         """
         client = (await self.connected()).with_options(api_key=payer.api_key)
-        assembly = Assembly(hear)
+        assembly = Assembly(hear, key=payer.api_key)
         try:
             async with self._stream(client, request, time_limit) as stream:
                 # The events as they came: the client would build its own without looking at their numbers.
@@ -111,7 +112,7 @@ class MessagesApi:
         try:
             stream = await client.messages.create(**request.fields(), stream=True, timeout=timeout)
         except APIStatusError as error:
-            raise _refusal(error) from error
+            raise _refusal(error, key=client.api_key) from error
         except APIConnectionError as error:
             raise _unreached(error.__cause__) from error
         try:
@@ -178,13 +179,13 @@ def _unreached(cause: BaseException | None) -> ProviderFailed:
     return kind(f"Anthropic could not be reached or broke off ({type(cause).__name__})", transient=True)
 
 
-def _refusal(error: "APIStatusError") -> ProviderFailed:
+def _refusal(error: "APIStatusError", *, key: str | None) -> ProviderFailed:
     status = error.status_code
     advice = error.response.headers.get("x-should-retry")
     transient = status in _PASSING or status >= _SERVER_ERROR
-    reason = (error.api_message or "")[:300]
+    said = reason(error.api_message or "", secret=key)
     return _Refused(
-        f"Anthropic answered with status {status}" + (f": {reason}" if reason else ""),
+        f"Anthropic answered with status {status}" + (f": {said}" if said else ""),
         transient=transient if advice not in ("true", "false") else advice == "true",
         retry_after=retry_after(error.response.headers),
     )

@@ -13,6 +13,7 @@ from opencognit.domain.run import TokenUsage
 from opencognit.domain.wire_names import ADAPTER_FIELDS
 from opencognit.providers.chat_model import Reply, ToolCall
 from opencognit.providers.exchange import Tokens
+from opencognit.providers.output import reason
 from opencognit.providers.port import ProviderFailed
 
 _STOPPED = {
@@ -78,9 +79,11 @@ class Assembly:
 
     Args:
         hear: given the text as it comes.
+        key: what it was asked with.
     """
 
-    def __init__(self, hear: Callable[[str], None]) -> None:
+    def __init__(self, hear: Callable[[str], None], *, key: str | None = None) -> None:
+        self._key = key
         self._complete = False
         self._hear = hear
         self._start: _Start | None = None
@@ -111,9 +114,8 @@ class Assembly:
                 self._complete = True
             case "error":
                 error = event.error
-                raise ProviderFailed(
-                    f"Anthropic broke off with {error.type}: {error.message[:300]}", transient=error.type in _PASSING
-                )
+                said = reason(error.message, secret=self._key)
+                raise ProviderFailed(f"Anthropic broke off with {error.type}: {said}", transient=error.type in _PASSING)
             case _:
                 return
 

@@ -17,6 +17,7 @@ from opencognit.providers.agent_tool import AgentTool, ToolAnswer
 from opencognit.providers.agent_tools import input_schema
 from opencognit.providers.chat_model import Ask, Message, Reply, ToolCall, provider_key
 from opencognit.providers.openai_stream import ApiError, Assembly
+from opencognit.providers.output import reason
 from opencognit.providers.port import MeteredCall, Outcome, ProviderFailed
 from opencognit.providers.prices import PriceList
 from opencognit.providers.retry_after import retry_after
@@ -98,7 +99,7 @@ class ChatCompletions:
         return body
 
     async def _make(self, ask: Ask, body: bytes, worst: Outcome) -> tuple[Reply, Outcome]:
-        assembly = Assembly(self._endpoint.vendor, ask.model, ask.hear)
+        assembly = Assembly(self._endpoint.vendor, ask.model, ask.hear, key=self._endpoint.key)
         try:
             async with aclosing(self._events(body, ask.time_limit)) as events:
                 async for data in events:
@@ -169,11 +170,12 @@ class ChatCompletions:
         status, vendor = response.status, self._endpoint.vendor
         if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
             return _Refused(f"{vendor} answers with a redirect, which is not followed", transient=False)
-        reason = _reason(await response.content.read(_REFUSAL_LIMIT))
+        why = _reason(await response.content.read(_REFUSAL_LIMIT))
+        said = reason(why.message, secret=self._endpoint.key)
         passing = status in _PASSING or status >= _SERVER_ERROR
         return _Refused(
-            f"{vendor} answered with status {status}" + (f": {reason.message[:300]}" if reason.message else ""),
-            transient=passing and _SPENT not in (reason.code, reason.type),
+            f"{vendor} answered with status {status}" + (f": {said}" if said else ""),
+            transient=passing and _SPENT not in (why.code, why.type),
             retry_after=retry_after(response.headers),
         )
 

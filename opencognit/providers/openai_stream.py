@@ -14,6 +14,7 @@ from opencognit.domain.run import TokenUsage
 from opencognit.domain.wire_names import ADAPTER_FIELDS
 from opencognit.providers.chat_model import Message, Reply, ToolCall
 from opencognit.providers.exchange import Tokens
+from opencognit.providers.output import reason
 from opencognit.providers.port import ProviderFailed
 
 _STOPPED = {
@@ -87,11 +88,11 @@ class ApiError(msgspec.Struct, frozen=True):
     code: str | int | None = None
     type: str | None = None
 
-    def failure(self, begun: str) -> ProviderFailed:
-        """The failure of an answer that had begun."""
+    def failure(self, begun: str, *, key: str | None) -> ProviderFailed:
+        """The failure of an answer that had begun; the key is left out of it."""
         passing = self.code == _TOO_MANY or (isinstance(self.code, int) and self.code >= _SERVER_ERROR)
         known = not isinstance(self.code, int)
-        return ProviderFailed(f"{begun}: {self.message[:300]}", transient=passing or known)
+        return ProviderFailed(f"{begun}: {reason(self.message, secret=key)}", transient=passing or known)
 
 
 class _Chunk(msgspec.Struct, frozen=True):
@@ -137,10 +138,12 @@ class Assembly:
         vendor: whose answer, for a person.
         model: which model was asked.
         hear: given the text as it comes.
+        key: what it was asked with.
     """
 
-    def __init__(self, vendor: str, model: str, hear: Callable[[str], None]) -> None:
+    def __init__(self, vendor: str, model: str, hear: Callable[[str], None], *, key: str | None = None) -> None:
         self._vendor = vendor
+        self._key = key
         self._model = model
         self._hear = hear
         self._text = ""
@@ -159,7 +162,7 @@ class Assembly:
         chunk = msgspec.json.decode(data, type=_Chunk)
         self._usage = chunk.usage or self._usage
         if chunk.error is not None:
-            raise chunk.error.failure(f"{self._vendor} broke off")
+            raise chunk.error.failure(f"{self._vendor} broke off", key=self._key)
         self._model = (chunk.model or self._model).removeprefix("models/")
         for choice in chunk.choices or []:
             if choice.index == 0:

@@ -1,5 +1,7 @@
 """Output of any length: kept in a bounded space, and without a secret."""
 
+from typing import Final
+
 
 class CutOutput:
     """Takes bytes as they come and keeps the first `head` and the last `tail` of them.
@@ -37,6 +39,16 @@ class CutOutput:
             return (self._head + tail).decode(errors="replace")
         gap = f"\n[{left_out} bytes left out]\n" if self._head_limit else ""
         return self._head.decode(errors="replace") + gap + tail.decode(errors="replace")
+
+
+LONGEST_REASON: Final = 300
+"""Characters of what a provider says of a failure."""
+
+
+def reason(text: str, *, secret: str | None) -> str:
+    """What a provider says of a failure, for a person; some repeat the key that they refuse."""
+    # Before it is cut, or else a part of the key might be left at the end.
+    return (text.replace(secret, "[key]") if secret else text)[:LONGEST_REASON]
 
 
 class Discretion:

@@ -11,7 +11,7 @@ from opencognit.domain.errors import ValidationFailed
 from opencognit.providers.anthropic import ClaudeProvider
 from opencognit.providers.port import Outcome, ProviderFailed
 from opencognit.providers.prices import PriceList
-from tests.providers.anthropic_wire import API, Wire, answered, failure, key_of, text, use, work
+from tests.providers.anthropic_wire import API, Wire, answered, event, failure, key_of, text, use, work
 from tests.providers.toolbox import FakeToolbox, order
 
 
@@ -54,6 +54,21 @@ async def test_only_what_may_pass_is_tried_again_and_not_by_us(
     assert "sorry" in str(refused)
     assert refused.partial == Outcome()
     assert len(wire.bodies) == 1
+
+
+@pytest.mark.parametrize("before", ["Incorrect API key: ", "x" * 290])
+@pytest.mark.parametrize("status", [401, 200])
+async def test_a_key_that_the_provider_repeats_is_not_passed_on(
+    claude: ClaudeProvider, toolbox: FakeToolbox, wire: Wire, status: int, before: str
+) -> None:
+    """Not even the beginning of it, where what is said is cut."""
+    key = await key_of(order().company_id, "anthropic_api_key")
+    error = {"type": "authentication_error", "message": f"{before}{key}."}
+    body = json.dumps({"type": "error", "error": error}) if status == 401 else event("error", error=error)
+    wire.answers(status=status, body=body)
+    said = str(await failure(claude, toolbox))
+    assert before in said
+    assert "key-of" not in said
 
 
 async def test_a_redirect_is_not_followed_with_the_key(

@@ -10,6 +10,7 @@ from aiohttp import ClientPayloadError, SocketTimeoutError
 from opencognit.providers.openai_compatible import OPENAI, OpenAiCompatibleProvider
 from opencognit.providers.port import Outcome, ProviderFailed
 from opencognit.providers.prices import PriceList
+from tests.providers.anthropic_wire import key_of
 from tests.providers.openai_wire import DONE, OPENAI_API, OpenAiWire, chunk, counted, data, failure, stream, work
 from tests.providers.toolbox import FakeToolbox, order
 
@@ -114,6 +115,20 @@ async def test_an_error_inside_the_stream_counts_as_spent(
     assert "sorry" in str(refused)
     assert refused.transient is transient
     assert refused.partial.cost_cents > MOST
+
+
+@pytest.mark.parametrize("before", ["Incorrect API key: ", "x" * 290])
+@pytest.mark.parametrize("status", [401, 200])
+async def test_a_key_that_the_provider_repeats_is_not_passed_on(
+    openai: OpenAiCompatibleProvider, toolbox: FakeToolbox, openai_wire: OpenAiWire, status: int, before: str
+) -> None:
+    """Not even the beginning of it, where what is said is cut."""
+    key = await key_of(order().company_id, "openai_api_key")
+    error = {"message": f"{before}{key}."}
+    openai_wire.answers(status=status, body=json.dumps({"error": error}) if status == 401 else data(error=error))
+    said = str(await failure(openai, toolbox))
+    assert before in said
+    assert "key-of" not in said
 
 
 @pytest.mark.parametrize("error", [SocketTimeoutError("timeout"), ClientPayloadError("half")])
