@@ -15,7 +15,7 @@ from opencognit.domain.caller import RIGHTS
 from opencognit.domain.setting import KEY_PATTERN
 from opencognit.http.answering import COOKIE, Refusal
 from opencognit.http.openapi_responses import HEADERS, responses, shared_responses
-from opencognit.http.route import Agents, Proof, Route, Subject
+from opencognit.http.route import LAST_EVENT, Agents, Proof, Route, Subject
 from opencognit.http.schemas import Json, Schemas, in_wire_words
 from opencognit.security.webhooks import MESSAGE_ID, SIGNATURE, TIMESTAMP
 
@@ -23,7 +23,7 @@ ABOUT: Final = """An actor-model runtime for companies made of AI agents.
 
 Every answer but the pages for people is JSON, every refusal a `Refusal`: its `code` says what is wrong. A path that
 nothing is at is 404, a method that a path does not take is 405 `METHOD_NOT_ALLOWED`. A 2xx to a write means that it is
-durable. Events come over the WebSocket `/ws`."""
+durable. Events come over the WebSocket `/ws`, and as a stream (`text/event-stream`) for each company."""
 
 AGENTS: Final = {
     Agents.NEVER: "",
@@ -43,6 +43,10 @@ PARAMETERS: Final[Mapping[str, Json]] = {
     "If-None-Match": {
         "description": "304 if this is still the `ETag`.",
         "schema": {"type": "string"},
+    },
+    LAST_EVENT: {
+        "description": "The number of the last event that was read, as the stream gave it; wins over `since`.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"},
     },
     MESSAGE_ID: {
         "description": "The message again with the same id has no further effect.",
@@ -175,6 +179,7 @@ def _headers_taken(route: Route) -> list[str]:
     return [
         *(["Idempotency-Key"] if route.takes_idempotency_key else []),
         *(["If-Match"] if route.takes_version else []),
+        *([LAST_EVENT] if route.is_stream else []),
         *([MESSAGE_ID, TIMESTAMP] if route.proof is Proof.SIGNATURE else []),
         *(["If-None-Match"] if route.has_version and route.method == "GET" else []),
     ]

@@ -25,6 +25,10 @@ H = TypeVar("H", bound=Handler)
 EXAMPLE_ID: Final = "0197f3a5-2b6c-7e41-8d0a-5c1f9e7b3a64"
 """For examples of bodies that name something."""
 
+EVENT_STREAM: Final = "text/event-stream"
+LAST_EVENT: Final = "Last-Event-ID"
+"""The header by which a client says how far it has read a stream (HTML Standard, 9.2)."""
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -133,6 +137,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def has_version(self) -> bool:
         """Whether its answer has a version, and so an `ETag`."""
         return isinstance(self.answer, type) and issubclass(self.answer, Entity)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its answer goes on for as long as the client wants it."""
+        return isinstance(self.answer, Written) and self.answer.media_type == EVENT_STREAM
 
     @property
     def takes_idempotency_key(self) -> bool:

@@ -23,6 +23,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.http.access import NOBODY, admit, caller_of
 from opencognit.http.answering import answer, refusal
+from opencognit.http.event_stream import STREAMS, Streams
 from opencognit.http.idempotency import IdempotentAnswers
 from opencognit.http.protocol import JsonServer
 from opencognit.http.route import Route, Subject
@@ -33,6 +34,7 @@ from opencognit.http.routes import (
     chat,
     companies,
     documents,
+    events,
     figures,
     goals,
     meetings,
@@ -55,7 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(accounts, settings, system, webhooks, documents),
+        *(events, accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )
@@ -72,9 +74,11 @@ def create_app(runtime: Runtime) -> web.Application:
         app.router.add_route(route.method, route.path, _in_one_form(_entrance(route, runtime, answers), runtime))
     make_documents: Callable[[], documents.Documents] = _documents
     app[documents.DOCUMENTS] = make_documents
+    app[STREAMS] = streams = Streams()
     app.router.add_get("/ws", _in_one_form(lambda raw, _request_id: sockets.handle(raw), runtime))
     app.router.add_route("*", "/{path:.*}", _in_one_form(_nowhere, runtime))
     app.on_shutdown.append(lambda _app: sockets.close())
+    app.on_shutdown.append(streams.close)
     return app
 
 

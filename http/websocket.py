@@ -6,22 +6,19 @@ client that resumes with `since` starts with what comes after the answer `subscr
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from opencognit.actors.event_hub import Subscription
-from opencognit.domain.caller import Caller, CallerKind
+from opencognit.domain.caller import Caller
 from opencognit.domain.errors import Draining, Forbidden, NotAuthenticated
-from opencognit.domain.events import is_between_others
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.http.access import caller_by_token, caller_of, same_origin
 from opencognit.http.answering import COOKIE
+from opencognit.http.following import Following
 from opencognit.runtime import Runtime
 
 NOT_AUTHENTICATED: Final = 4401
@@ -130,24 +127,25 @@ class Follower:
         self._line = line
         self._caller = caller
         self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        self._subscription = Subscription(
-            lambda company_id: runtime.directory.may_see(caller, company_id),
-            hides=lambda event: caller.kind is CallerKind.AGENT and is_between_others(event, caller.id or ""),
-            when_overflowed=lambda: self._end_with(TOO_SLOW, "Too slow"),
+        self._following = Following(
+            runtime,
+            caller,
+            when_signed_out=lambda: self._end_with(NOT_AUTHENTICATED, "The token is no longer good"),
+            when_too_slow=lambda: self._end_with(TOO_SLOW, "Too slow"),
         )
+        self._subscription = self._following.subscription
         self._sending = asyncio.Lock()
 
     async def serve(self) -> None:
         """Send events and answer messages until one side closes, the client is too slow, or its session ends."""
-        hub = self._runtime.hub
-        with self._watching_session():
-            hub.subscribe(self._subscription)
+        with self._following.watching_session():
+            self._following.start()
             tasks = [asyncio.ensure_future(work()) for work in (self._send_events, self._answer_messages)]
             endings: list[asyncio.Future[Any]] = [*tasks, self._end]
             try:
                 await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                hub.unsubscribe(self._subscription)
+                self._runtime.hub.unsubscribe(self._subscription)
                 self._end_with(WSCloseCode.INTERNAL_ERROR, "")
                 try:
                     if not self._sending.locked():
@@ -155,25 +153,6 @@ class Follower:
                     await self._line.cut(*self._end.result())
                 finally:
                     await _stop(tasks)
-
-    @contextlib.contextmanager
-    def _watching_session(self) -> Iterator[None]:
-        runtime, session_id = self._runtime, self._caller.session_id or ""
-        session = runtime.directory.session(session_id, runtime.clock.now())
-        if session is None:
-            self._sign_out()
-            yield
-            return
-        expiry = runtime.clock.call_at(session.expires_at, self._sign_out)
-        runtime.directory.watch_session(session_id, self._sign_out)
-        try:
-            yield
-        finally:
-            runtime.directory.unwatch_session(session_id, self._sign_out)
-            expiry.cancel()
-
-    def _sign_out(self) -> None:
-        self._end_with(NOT_AUTHENTICATED, "The token is no longer good")
 
     def _end_with(self, code: int, why: str) -> None:
         if not self._end.done():
@@ -245,7 +224,7 @@ class Follower:
         async with self._sending:
             if message.since is None:
                 await self._narrow(message, "subscribed")
-            elif not await self._is_kept(message.since):
+            elif not await self._following.is_kept(message.since):
                 await self._narrow(message, "resync")
             else:
                 await self._resume(message, message.since)
@@ -257,18 +236,12 @@ class Follower:
         await self._send(encode(reply))
 
     async def _resume(self, message: ClientMessage, since: int) -> None:
-        """Read what was missed until there is no more, and only then follow: nothing is missed, nothing comes twice."""
-        hub, subscription = self._runtime.hub, self._subscription
-        hub.unsubscribe(subscription)
-        subscription.taken()
+        """What was missed is sent as it is asked for now, and nothing that waited as it was asked for before."""
+        self._following.stop()
         reply = self._narrowed(message, "subscribed") | {"since": since}
         await self._send(encode(reply))
-        while since < hub.last_seq:
-            until = hub.last_seq
-            async for event in self._runtime.replay(subscription, since=since, until=until):
-                await self._send(event.message())
-            since = until
-        hub.subscribe(subscription)
+        async for event in self._following.missed(since):
+            await self._send(event.message())
 
     def _narrowed(self, message: ClientMessage, answer: str) -> dict[str, Any]:
         wanted = {"unternehmenIds": message.company_ids, "types": message.types}
@@ -276,10 +249,6 @@ class Follower:
         self._subscription.types = None if message.types is None else frozenset(message.types)
         given = {name: value for name, value in wanted.items() if value is not None}
         return {"type": answer, "seq": self._runtime.hub.last_seq, **given}
-
-    async def _is_kept(self, since: int) -> bool:
-        oldest, _ = await self._runtime.queries.event_range()
-        return oldest - 1 <= since <= self._runtime.hub.last_seq
 
 
 async def _stop(tasks: list["asyncio.Task[None]"]) -> None:

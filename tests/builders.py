@@ -42,7 +42,8 @@ class Api:
         if body is not None:
             options["json"] = body
         async with self.session.request(method, self.url + path, headers=headers, **options) as response:
-            text = await response.text()
+            # A stream has no end; whoever wants its events reads them with `EventReader`.
+            text = "" if response.content_type == "text/event-stream" else await response.text()
             json = await response.json() if response.content_type == "application/json" and text else None
             assert_documented(method, path, status=response.status, headers=response.headers, json=json)
             return Answer(response.status, response.headers, text, json)

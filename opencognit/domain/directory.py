@@ -20,7 +20,8 @@ class Directory:
         self._roles: dict[str, dict[str, CompanyRole]] = {}
         self._users: dict[str, User] = {}
         self._sessions: dict[str, Session] = {}
-        self._session_watchers: dict[str, list[Callable[[], None]]] = {}
+        self._session_watchers = _Watchers()
+        self._member_watchers = _Watchers()
 
     def load(
         self,
@@ -78,21 +79,16 @@ class Directory:
         ]
         for session in ended:
             del self._sessions[session.id]
-            for closed in self._session_watchers.pop(session.id, ()):
-                closed()
+            self._session_watchers.call(session.id)
         return ended
 
     def watch_session(self, session_id: str, closed: Callable[[], None]) -> None:
         """Have `closed` called when this session is closed; that it expires, whoever watches sees by the clock."""
-        self._session_watchers.setdefault(session_id, []).append(closed)
+        self._session_watchers.add(session_id, closed)
 
     def unwatch_session(self, session_id: str, closed: Callable[[], None]) -> None:
         """Undo `watch_session`."""
-        watchers = self._session_watchers.get(session_id, [])
-        if closed in watchers:
-            watchers.remove(closed)
-        if not watchers:
-            self._session_watchers.pop(session_id, None)
+        self._session_watchers.remove(session_id, closed)
 
     def close_expired(self, now: Instant) -> None:
         """Forget what has expired."""
@@ -107,6 +103,7 @@ class Directory:
             members.pop(user_id, None)
         else:
             members[user_id] = role
+        self._member_watchers.call(company_id)
 
     def members(self, company_id: str) -> Mapping[str, CompanyRole]:
         """Roles by user."""
@@ -119,6 +116,15 @@ class Directory:
     def forget_company(self, company_id: str) -> None:
         """The company is no more."""
         self._roles.pop(company_id, None)
+        self._member_watchers.call(company_id)
+
+    def watch_members(self, company_id: str, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever someone's role in this company changes, or the company goes."""
+        self._member_watchers.add(company_id, changed)
+
+    def unwatch_members(self, company_id: str, changed: Callable[[], None]) -> None:
+        """Undo `watch_members`."""
+        self._member_watchers.remove(company_id, changed)
 
     # Rights
 
@@ -134,3 +140,24 @@ class Directory:
             return True
         role = self.members(company_id).get(caller.id or "")
         return role is not None and right in RIGHTS[role]
+
+
+class _Watchers:
+    """Who wants to be called about what."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, list[Callable[[], None]]] = {}
+
+    def add(self, key: str, watcher: Callable[[], None]) -> None:
+        self._by_key.setdefault(key, []).append(watcher)
+
+    def remove(self, key: str, watcher: Callable[[], None]) -> None:
+        watchers = self._by_key.get(key, [])
+        if watcher in watchers:
+            watchers.remove(watcher)
+        if not watchers:
+            self._by_key.pop(key, None)
+
+    def call(self, key: str) -> None:
+        for watcher in tuple(self._by_key.get(key, ())):
+            watcher()

@@ -286,6 +286,7 @@ PATHS = {
     "companies": "unternehmen",
     "members": "mitglieder",
     "activity": "aktivitaet",
+    "events": "ereignisse",
     "agents": "experten",
     "pause": "pausieren",
     "resume": "fortsetzen",

@@ -51,6 +51,7 @@ TABLE = {
     "DELETE /api/unternehmen/{id}": Expected("owner"),
     "POST /api/unternehmen/{id}/notaus": Expected("member owner"),
     "GET /api/unternehmen/{id}/aktivitaet": Expected(PEOPLE),
+    "GET /api/unternehmen/{id}/ereignisse": Expected(ALL),
     "GET /api/unternehmen/{id}/dashboard": Expected(PEOPLE),
     "GET /api/unternehmen/{id}/kosten/zusammenfassung": Expected(PEOPLE),
     "GET /api/unternehmen/{id}/mitglieder": Expected(PEOPLE),
