@@ -76,7 +76,7 @@ async def reading(api: Api, company: Json, query: str = "", **headers: Any) -> A
     """Read a company's stream; it has begun when the block does."""
     url = f"{api.url}/api/unternehmen/{company['id']}/ereignisse{query}"
     async with api.session.get(url, headers={**bearer(api), **headers}) as response:
-        assert response.status == 200, await response.text()
+        response.raise_for_status()
         try:
             yield EventReader(response)
         finally:
