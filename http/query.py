@@ -6,38 +6,15 @@ A parameter that nobody reads is refused: a misspelt filter must not show everyt
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from opencognit.domain.errors import ValidationFailed
-from opencognit.domain.wire_names import FIELDS
-
-DEFAULT_LIMIT: Final = 100
-LARGEST_LIMIT: Final = 500
-
-Place = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+from opencognit.domain.query import Query
 
 # What `float` takes beyond this (blanks, underscores, exponents) is a slip of whoever wrote the query.
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
-
-
-class Query(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
-    """The root of all queries."""
-
-
-class Paging(Query, frozen=True, kw_only=True):
-    """Which part of a list; a `Link` names the next one."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_LIMIT)] = DEFAULT_LIMIT
-    offset: Place = 0
-
-
-class Backwards(Paging, frozen=True, kw_only=True):
-    """Which part of a list read newest first."""
-
-    before: Place | None = None
-    """Where the page before this one has ended; a `Link` names it."""
 
 
 Q = TypeVar("Q", bound=Query)

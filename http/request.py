@@ -12,8 +12,8 @@ from opencognit.domain.errors import Forbidden
 from opencognit.domain.kinds import Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
+from opencognit.domain.query import Paging
 from opencognit.http.decoding import decode_body
-from opencognit.http.query import Paging
 from opencognit.runtime import Runtime
 from opencognit.store.reading import Page
 

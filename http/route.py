@@ -16,7 +16,7 @@ from aiohttp import web
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import DomainError
 from opencognit.domain.message import Entity
-from opencognit.http.query import Query
+from opencognit.domain.query import Query
 from opencognit.http.request import Listing, Request
 
 Handler = Callable[[Request], Awaitable[Any]]

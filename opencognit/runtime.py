@@ -60,9 +60,9 @@ from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
+from opencognit.domain.system import ServerStatus
 from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.webhook import Webhook
-from opencognit.domain.wire_names import FIELDS
 from opencognit.log_output import log_through_logging
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
@@ -92,17 +92,6 @@ HOUSEKEEPING: Final = 600.0
 """Seconds between two clean-ups of what has expired."""
 
 _log = structlog.get_logger("opencognit")
-
-
-class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
-    """Figures of the whole server."""
-
-    active_agents: int
-    """Agents that are idle or running."""
-    open_tasks: int
-    """Tasks that are neither done nor cancelled."""
-    heartbeats_today: int
-    """Runs that began since midnight UTC."""
 
 
 class Runtime:

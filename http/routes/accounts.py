@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from aiohttp import web
 
 from opencognit.domain.caller import (
@@ -10,9 +9,12 @@ from opencognit.domain.caller import (
     ChangePassword,
     CloseSessions,
     OpenSession,
+    PasswordBody,
     Register,
+    RegisterBody,
     Session,
     SignedIn,
+    SignInBody,
     User,
 )
 from opencognit.domain.errors import (
@@ -24,40 +26,13 @@ from opencognit.domain.errors import (
     ValidationFailed,
 )
 from opencognit.domain.instants import after
-from opencognit.domain.message import VISIBLE, Message, Name, Success, decode, encode
+from opencognit.domain.message import Success, decode, encode
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import COOKIE, json_answer
 from opencognit.http.request import Request
 from opencognit.http.route import Agents, Routes, Subject, Written
 
 routes = Routes()
-
-Password = Annotated[str, msgspec.Meta(min_length=8, max_length=1024)]
-_PART = VISIBLE.replace("[^", "[^@")
-Email = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+\Z")]
-AnyPassword = Annotated[str, msgspec.Meta(max_length=1024)]
-
-
-class RegisterBody(Message[SignedIn], frozen=True, kw_only=True):
-    """Open an account."""
-
-    name: Name
-    email: Email
-    password: Password
-
-
-class SignInBody(Message[SignedIn], frozen=True, kw_only=True):
-    """Sign in."""
-
-    email: Annotated[str, msgspec.Meta(max_length=320)]
-    password: AnyPassword
-
-
-class PasswordBody(Message[Success], frozen=True, kw_only=True):
-    """Change the password."""
-
-    old_password: AnyPassword
-    new_password: Password
 
 
 @routes.add(

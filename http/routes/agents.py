@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 from aiohttp import web
 
 from opencognit.domain.agent import (
     AddSkill,
     Agent,
+    AgentToken,
     CreateAgent,
     DeleteAgent,
     PauseAgent,
@@ -22,11 +22,11 @@ from opencognit.domain.errors import DependencyCycle, NotFound
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import AGENT
 from opencognit.domain.message import Success, encode
+from opencognit.domain.query import Backwards, Paging
 from opencognit.domain.run import Run
-from opencognit.domain.task import Task
+from opencognit.domain.task import Inbox
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.http.answering import json_answer
-from opencognit.http.query import Backwards, Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject, Written
 from opencognit.store.reading import Page
@@ -35,24 +35,6 @@ routes = Routes()
 
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['agents']}"
 ONE = f"/api/{PATHS['agents']}/{{id}}"
-
-
-class AgentToken(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
-    """Shown once; it acts as the agent until it expires or is revoked."""
-
-    token: str
-    agent_id: str
-    expires_at: str = msgspec.field(name="gueltigBis")
-
-
-class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
-    """What an agent has to do."""
-
-    agent_id: str
-    company_id: str
-    inbox: tuple[Task, ...]
-    """In the order in which it takes them."""
-    count: int
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)

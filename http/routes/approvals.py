@@ -1,14 +1,19 @@
 """Approvals: what agents ask the board, and its decisions."""
 
-import msgspec
-
-from opencognit.domain.approval import Approval, ApprovalStatus, AskAgain, Decide, RequestApproval, Withdraw
+from opencognit.domain.approval import (
+    Approval,
+    ApprovalQuery,
+    ApprovalStatus,
+    AskAgain,
+    Decide,
+    DecisionBody,
+    RequestApproval,
+    Withdraw,
+)
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import AlreadyDecided, InvalidStatus
 from opencognit.domain.kinds import APPROVAL
-from opencognit.domain.message import Text
-from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.http.query import Paging
+from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 
@@ -16,18 +21,6 @@ routes = Routes()
 
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['approvals']}"
 ONE = f"/api/{PATHS['approvals']}/{{id}}"
-
-
-class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """What goes with a decision."""
-
-    note: Text | None = None
-
-
-class ApprovalQuery(Paging, frozen=True, kw_only=True):
-    """Which approvals."""
-
-    status: tuple[ApprovalStatus, ...] = (ApprovalStatus.PENDING,)
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)

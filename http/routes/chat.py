@@ -2,15 +2,22 @@
 
 from typing import Final
 
-import msgspec
-
 from opencognit.domain.caller import Right
-from opencognit.domain.chat import ChatMessage, MarkRead, SendChat, TellBoard, UnreadCount, Words
+from opencognit.domain.chat import (
+    ChatBody,
+    ChatMessage,
+    ChatQuery,
+    MarkRead,
+    ReadBody,
+    SendChat,
+    TellBoard,
+    UnreadCount,
+)
 from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.kinds import AGENT
-from opencognit.domain.message import Id, encode
+from opencognit.domain.message import encode
+from opencognit.domain.query import Paging
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 from opencognit.store.chat_queries import ChatFilter
@@ -19,27 +26,6 @@ from opencognit.store.reading import Page
 routes = Routes()
 
 OF_COMPANY: Final = f"/api/{PATHS['companies']}/{{id}}/chat"
-
-
-class ChatBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """What is said, and to whom."""
-
-    words: Words
-    recipient_id: Id | None = None
-    thread_id: Id | None = None
-
-
-class ReadBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """In whose conversation all is read; an agent's own by default."""
-
-    agent_id: Id | None = None
-
-
-class ChatQuery(Paging, frozen=True, kw_only=True):
-    """Whose conversation, or which thread."""
-
-    agent_id: str | None = None
-    thread_id: str | None = None
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)

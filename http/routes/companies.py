@@ -14,8 +14,8 @@ from opencognit.domain.errors import BudgetExhausted, InvalidStatus, NotFound
 from opencognit.domain.events import Activity
 from opencognit.domain.kinds import COMPANY
 from opencognit.domain.message import Success, encode
+from opencognit.domain.query import Backwards, Paging
 from opencognit.domain.wire_names import PATHS
-from opencognit.http.query import Backwards, Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 from opencognit.store.reading import Page

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import ValidationFailed
+from opencognit.domain.query import Place, Query
 from opencognit.domain.wire_names import PATHS
 from opencognit.http.event_stream import STREAMS
-from opencognit.http.query import Place, Query
 from opencognit.http.request import Request
 from opencognit.http.route import EVENT_STREAM, LAST_EVENT, Agents, Routes, Subject, Written
 

@@ -1,30 +1,20 @@
 """A company's figures: its dashboard, and what it has spent."""
 
-from typing import Annotated
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from opencognit.domain.caller import Right
 from opencognit.domain.company import Company
 from opencognit.domain.days import day_of
 from opencognit.domain.errors import ValidationFailed
-from opencognit.domain.figures import CostSummary, Dashboard
+from opencognit.domain.figures import CostQuery, CostSummary, Dashboard
+from opencognit.domain.query import Query
 from opencognit.domain.wire_names import FIGURE_FIELDS, PATHS
-from opencognit.http.query import Paging, Query
 from opencognit.http.request import Request
 from opencognit.http.route import Routes, Subject
 
 routes = Routes()
 
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}"
-
-
-class CostQuery(Paging, frozen=True, kw_only=True, rename=FIGURE_FIELDS):
-    """Which month, and which of the agents."""
-
-    month: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])\Z")] | None = None
-    """As `2026-04`; the present one by default."""
 
 
 @routes.add("GET", f"{OF_COMPANY}/dashboard", subject=Subject.COMPANY, right=Right.READ)

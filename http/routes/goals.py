@@ -2,11 +2,10 @@
 
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import DependencyCycle, InvalidStatus
-from opencognit.domain.goal import CreateGoal, DeleteGoal, Goal, GoalStatus, PlanGoal, UpdateGoal
+from opencognit.domain.goal import CreateGoal, DeleteGoal, Goal, GoalQuery, PlanGoal, UpdateGoal
 from opencognit.domain.kinds import GOAL
 from opencognit.domain.message import Success
 from opencognit.domain.wire_names import PATHS
-from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 
@@ -14,12 +13,6 @@ routes = Routes()
 
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['goals']}"
 ONE = f"/api/{PATHS['goals']}/{{id}}"
-
-
-class GoalQuery(Paging, frozen=True, kw_only=True):
-    """Which goals."""
-
-    status: tuple[GoalStatus, ...] = ()
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)

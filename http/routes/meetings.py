@@ -2,23 +2,19 @@
 
 from typing import Final
 
-import msgspec
-
 from opencognit.domain.caller import Right
-from opencognit.domain.chat import Words
 from opencognit.domain.errors import Forbidden, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.kinds import MEETING
 from opencognit.domain.meeting import (
+    AnswerBody,
     AnswerMeeting,
     CallMeeting,
     CancelMeeting,
     CompleteMeeting,
     Meeting,
-    MeetingStatus,
+    MeetingQuery,
 )
-from opencognit.domain.message import Id
 from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.http.query import Paging
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 
@@ -26,19 +22,6 @@ routes = Routes()
 
 OF_COMPANY: Final = f"/api/{PATHS['companies']}/{{id}}/meetings"
 ONE: Final = "/api/meetings/{id}"
-
-
-class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """What is said; a person says for which participant."""
-
-    words: Words
-    agent_id: Id | None = None
-
-
-class MeetingQuery(Paging, frozen=True, kw_only=True):
-    """Which meetings."""
-
-    status: tuple[MeetingStatus, ...] = ()
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ, agents=Agents.COMPANY)

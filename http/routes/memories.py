@@ -1,9 +1,5 @@
 """What agents remember: written by the agent itself, visible and changeable by the board."""
 
-from typing import Annotated
-
-import msgspec
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from opencognit.domain.caller import Right
@@ -12,15 +8,14 @@ from opencognit.domain.kinds import AGENT
 from opencognit.domain.memory import (
     ChangeMemory,
     ForgetMemory,
-    Keyword,
     Memory,
-    Note,
+    MemoryBody,
+    MemoryQuery,
     NoteRecall,
     Remember,
 )
 from opencognit.domain.message import Success, decode
-from opencognit.domain.wire_names import FIELDS, PATHS
-from opencognit.http.query import Paging
+from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Agents, Routes, Subject
 
@@ -28,20 +23,6 @@ routes = Routes()
 
 OF_AGENT = f"/api/{PATHS['agents']}/{{id}}/{PATHS['memories']}"
 ONE = OF_AGENT + "/{memoryId}"
-
-
-class MemoryBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """What is changed of a note."""
-
-    content: Note | UnsetType = UNSET
-    keywords: Annotated[tuple[Keyword, ...], msgspec.Meta(max_length=20)] | UnsetType = UNSET
-
-
-class MemoryQuery(Paging, frozen=True, kw_only=True):
-    """Which notes."""
-
-    q: str | None = None
-    """Words to look for."""
 
 
 @routes.add("GET", OF_AGENT, subject=Subject.AGENT, right=Right.READ, agents=Agents.ITSELF)

@@ -1,7 +1,5 @@
 """Routines: tasks that are given again and again, their triggers, and what became of each firing."""
 
-import msgspec
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from opencognit.domain.caller import Right
@@ -9,24 +7,24 @@ from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.execution import Execution
 from opencognit.domain.kinds import ROUTINE
 from opencognit.domain.message import Success, encode
+from opencognit.domain.query import Backwards, Paging
 from opencognit.domain.routine import (
     ChangeTrigger,
     CreateRoutine,
     CreateTrigger,
-    CronText,
     DeleteRoutine,
     NewTrigger,
     RemoveTrigger,
     Routine,
+    RoutineQuery,
     RoutineStatus,
     Trigger,
+    TriggerBody,
     TriggerKind,
     TriggerRoutine,
     UpdateRoutine,
-    ZoneName,
 )
-from opencognit.domain.wire_names import PATHS, TRIGGER_FIELDS
-from opencognit.http.query import Backwards, Paging
+from opencognit.domain.wire_names import PATHS
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import Routes, Subject
 from opencognit.store.reading import Page
@@ -36,20 +34,6 @@ routes = Routes()
 OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['routines']}"
 ONE = f"/api/{PATHS['routines']}/{{id}}"
 ONE_TRIGGER = "/api/triggers/{id}"
-
-
-class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, rename=TRIGGER_FIELDS, forbid_unknown_fields=True):
-    """What is changed of a trigger."""
-
-    cron: CronText | UnsetType = UNSET
-    time_zone: ZoneName | UnsetType = UNSET
-    is_active: bool | UnsetType = UNSET
-
-
-class RoutineQuery(Paging, frozen=True, kw_only=True):
-    """Which routines."""
-
-    status: tuple[RoutineStatus, ...] = ()
 
 
 @routes.add("GET", OF_COMPANY, subject=Subject.COMPANY, right=Right.READ)

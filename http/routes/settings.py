@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import msgspec
-
 from opencognit.domain.caller import Right
 from opencognit.domain.errors import Forbidden, NotFound
 from opencognit.domain.kinds import SETTINGS
-from opencognit.domain.message import Id
-from opencognit.domain.setting import SERVER, ChangeSetting, Setting
-from opencognit.domain.wire_names import FIELDS, PATHS
+from opencognit.domain.setting import SERVER, ChangeSetting, Setting, SettingBody, SettingsQuery
+from opencognit.domain.wire_names import PATHS
 from opencognit.http.access import enter_company
-from opencognit.http.query import Query
 from opencognit.http.request import Request
 from opencognit.http.route import Routes, Subject
 from opencognit.security.secrets import is_secret_name
@@ -19,20 +15,6 @@ from opencognit.security.secrets import is_secret_name
 routes = Routes()
 
 ALL = f"/api/{PATHS['settings']}"
-
-
-class SettingBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
-    """A setting's next value, and whose it is: a company's, or the whole server's."""
-
-    value: Any
-    company_id: Id | None = None
-
-
-class SettingsQuery(Query, frozen=True, kw_only=True):
-    """Whose settings."""
-
-    company_id: str | None = None
-    """A company's own; without it the server's."""
 
 
 @routes.add("GET", ALL, subject=Subject.SIGNED_IN, errors=(NotFound,))

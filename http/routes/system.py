@@ -1,28 +1,17 @@
 """How the server is: health, readiness, and its figures."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 from aiohttp import web
 
-from opencognit.domain.adapter import Abilities
 from opencognit.domain.errors import Draining, Unavailable
-from opencognit.domain.instants import Instant
 from opencognit.domain.message import encode
-from opencognit.domain.wire_names import FIELDS
+from opencognit.domain.system import AdapterBody, Health, Ready, ServerStatus
 from opencognit.http.answering import json_answer
 from opencognit.http.request import Request
 from opencognit.http.route import Routes, Subject, Written
-from opencognit.runtime import ServerStatus
 
 routes = Routes()
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the server is."""
-
-    status: Literal["UP", "DRAINING"]
-    timestamp: Instant
 
 
 @routes.add("GET", "/api/health", subject=Subject.PUBLIC)
@@ -33,25 +22,11 @@ async def health(request: Request) -> Annotated[web.Response, Written(Health, al
     return json_answer(encode(body), status=Draining.status if draining else 200)
 
 
-class AdapterBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
-    """What an agent can be hired with."""
-
-    name: str
-    """Its `verbindungsTyp`."""
-    abilities: Abilities
-
-
 @routes.add("GET", "/api/system/adapters", subject=Subject.SIGNED_IN)
 async def adapters(request: Request) -> list[AdapterBody]:
     """The adapters of this server, and what each can do."""
     providers = request.runtime.system.surroundings.providers
     return [AdapterBody(name=name, abilities=one.abilities) for name, one in sorted(providers.items())]
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """The store answers."""
-
-    ready: bool = True
 
 
 @routes.add("GET", "/api/system/ready", subject=Subject.PUBLIC)

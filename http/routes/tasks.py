@@ -17,6 +17,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.kinds import TASK_LOCK
 from opencognit.domain.message import Success
+from opencognit.domain.query import Paging, Query
 from opencognit.domain.task import (
     RANK,
     AddComment,
@@ -24,15 +25,13 @@ from opencognit.domain.task import (
     Comment,
     CreateTask,
     DeleteTask,
-    Priority,
     Release,
     Task,
-    TaskStatus,
+    TaskQuery,
     UpdateTask,
     Wait,
 )
 from opencognit.domain.wire_names import PATHS
-from opencognit.http.query import Paging, Query
 from opencognit.http.request import Listing, Request
 from opencognit.http.route import EXAMPLE_ID, Agents, Routes, Subject
 from opencognit.store.task_queries import TaskFilter
@@ -43,18 +42,6 @@ OF_COMPANY = f"/api/{PATHS['companies']}/{{id}}/{PATHS['tasks']}"
 ONE = f"/api/{PATHS['tasks']}/{{id}}"
 MOST_WORDS = 20
 """Different words in one search: each is a condition of the query."""
-
-
-class TaskQuery(Paging, frozen=True, kw_only=True):
-    """Which tasks."""
-
-    status: tuple[TaskStatus, ...] = ()
-    priority: tuple[Priority, ...] = ()
-    assignee_id: str | None = None
-    goal_id: str | None = None
-    parent_id: str | None = None
-    q: str = ""
-    """Words in title or description, at most 20 different ones."""
 
 
 class CheckoutQuery(Query, frozen=True, kw_only=True):

@@ -224,3 +224,11 @@ class NoteEffects(Message[None], frozen=True, kw_only=True):
 
 class Recover(Message[None], frozen=True, kw_only=True):
     """Internal: mend what an earlier process left behind."""
+
+
+class AgentToken(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """Shown once; it acts as the agent until it expires or is revoked."""
+
+    token: str
+    agent_id: str
+    expires_at: str = msgspec.field(name="gueltigBis")

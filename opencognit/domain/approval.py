@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from opencognit.domain.budget import Cents
 from opencognit.domain.instants import DATE, TIME, ZONE, Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Text
+from opencognit.domain.query import Paging
 from opencognit.domain.wire_names import FIELDS
 
 Moment = Annotated[str, msgspec.Meta(pattern=rf"^{DATE}T{TIME}{ZONE}\Z")]
@@ -140,3 +141,15 @@ class ExpiryDue(Message[None], frozen=True, kw_only=True):
 
 class FollowUp(Message[None], frozen=True, kw_only=True):
     """Internal: carry out what was approved, and let the asker go on."""
+
+
+class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What goes with a decision."""
+
+    note: Text | None = None
+
+
+class ApprovalQuery(Paging, frozen=True, kw_only=True):
+    """Which approvals."""
+
+    status: tuple[ApprovalStatus, ...] = (ApprovalStatus.PENDING,)

@@ -5,12 +5,18 @@ each route names the one that it needs.
 """
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from opencognit.domain.instants import Instant
-from opencognit.domain.message import Entity, Message, Name
+from opencognit.domain.message import VISIBLE, Entity, Message, Name
 from opencognit.domain.wire_names import FIELDS, ROLES
+
+Password = Annotated[str, msgspec.Meta(min_length=8, max_length=1024)]
+_PART = VISIBLE.replace("[^", "[^@")
+Email = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+\Z")]
+AnyPassword = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class ServerRole(StrEnum):
@@ -136,3 +142,25 @@ class CloseSessions(Message[list[Session]], frozen=True, kw_only=True):
 
     session_id: str | None = None
     subject_id: str | None = None
+
+
+class RegisterBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """Open an account."""
+
+    name: Name
+    email: Email
+    password: Password
+
+
+class SignInBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """Sign in."""
+
+    email: Annotated[str, msgspec.Meta(max_length=320)]
+    password: AnyPassword
+
+
+class PasswordBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """Change the password."""
+
+    old_password: AnyPassword
+    new_password: Password

@@ -12,6 +12,7 @@ from opencognit.domain.agent import Agent
 from opencognit.domain.caller import CallerKind
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import VISIBLE, Id, Message
+from opencognit.domain.query import Paging
 from opencognit.domain.run import Run
 from opencognit.domain.wire_names import FIELDS
 
@@ -86,4 +87,25 @@ class EndTurn(Message[Agent], frozen=True, kw_only=True):
     """What the agent says to the board."""
     notice: str | None = None
     """What the runtime says to the board."""
+    thread_id: str | None = None
+
+
+class ChatBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What is said, and to whom."""
+
+    words: Words
+    recipient_id: Id | None = None
+    thread_id: Id | None = None
+
+
+class ReadBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """In whose conversation all is read; an agent's own by default."""
+
+    agent_id: Id | None = None
+
+
+class ChatQuery(Paging, frozen=True, kw_only=True):
+    """Whose conversation, or which thread."""
+
+    agent_id: str | None = None
     thread_id: str | None = None

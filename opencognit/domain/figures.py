@@ -5,6 +5,7 @@ knows how a call has ended.
 """
 
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
@@ -13,6 +14,7 @@ from opencognit.domain.company import Company
 from opencognit.domain.events import Activity
 from opencognit.domain.goal import Goal
 from opencognit.domain.instants import Instant
+from opencognit.domain.query import Paging
 from opencognit.domain.wire_names import FIELDS, FIGURE_FIELDS
 
 DAYS = 14
@@ -172,3 +174,10 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True, rename=FIGURE_FIELDS)
     """The newest twenty entries, the newest first."""
     active_goals: tuple[Goal, ...]
     """The first hundred."""
+
+
+class CostQuery(Paging, frozen=True, kw_only=True, rename=FIGURE_FIELDS):
+    """Which month, and which of the agents."""
+
+    month: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])\Z")] | None = None
+    """As `2026-04`; the present one by default."""

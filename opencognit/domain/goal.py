@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text
+from opencognit.domain.query import Paging
 
 Progress = Annotated[int, msgspec.Meta(ge=0, le=100)]
 """Percent."""
@@ -123,3 +124,9 @@ class ForgetGoal(Message[None], frozen=True, kw_only=True):
     """Internal, to tasks and to goals: this goal is gone."""
 
     goal_id: str
+
+
+class GoalQuery(Paging, frozen=True, kw_only=True):
+    """Which goals."""
+
+    status: tuple[GoalStatus, ...] = ()

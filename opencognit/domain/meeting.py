@@ -8,6 +8,8 @@ import msgspec
 from opencognit.domain.chat import Words
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Text
+from opencognit.domain.query import Paging
+from opencognit.domain.wire_names import FIELDS
 
 LARGEST = 50
 """Participants at most: each is a run."""
@@ -97,3 +99,16 @@ class CancelMeeting(Message[Meeting], frozen=True, kw_only=True):
 
 class MeetingDue(Message[None], frozen=True, kw_only=True):
     """Internal: its time is over."""
+
+
+class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What is said; a person says for which participant."""
+
+    words: Words
+    agent_id: Id | None = None
+
+
+class MeetingQuery(Paging, frozen=True, kw_only=True):
+    """Which meetings."""
+
+    status: tuple[MeetingStatus, ...] = ()

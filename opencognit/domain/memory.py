@@ -6,6 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from opencognit.domain.message import VISIBLE, Entity, Message, Success
+from opencognit.domain.query import Paging
+from opencognit.domain.wire_names import FIELDS
 
 Note = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000, pattern=VISIBLE)]
 """What is remembered: at most 10,000 bytes of UTF-8, which its actor checks."""
@@ -53,3 +55,17 @@ class NoteRecall(Message[None], frozen=True, kw_only=True):
     """Internal: these notes were of use just now, so they are not the first to go."""
 
     memory_ids: tuple[str, ...]
+
+
+class MemoryBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """What is changed of a note."""
+
+    content: Note | UnsetType = UNSET
+    keywords: Annotated[tuple[Keyword, ...], msgspec.Meta(max_length=20)] | UnsetType = UNSET
+
+
+class MemoryQuery(Paging, frozen=True, kw_only=True):
+    """Which notes."""
+
+    q: str | None = None
+    """Words to look for."""

@@ -10,6 +10,7 @@ from opencognit.domain.errors import ValidationFailed
 from opencognit.domain.execution import Execution
 from opencognit.domain.instants import Instant
 from opencognit.domain.message import Entity, Id, Message, Name, Success, Text, encode
+from opencognit.domain.query import Paging
 from opencognit.domain.task import Priority
 from opencognit.domain.wire_names import TRIGGER_FIELDS
 
@@ -183,3 +184,17 @@ class FollowExecution(Message[None], frozen=True, kw_only=True):
     """Internal: a task of the routine is finished or gone."""
 
     task_id: str
+
+
+class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, rename=TRIGGER_FIELDS, forbid_unknown_fields=True):
+    """What is changed of a trigger."""
+
+    cron: CronText | UnsetType = UNSET
+    time_zone: ZoneName | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+
+
+class RoutineQuery(Paging, frozen=True, kw_only=True):
+    """Which routines."""
+
+    status: tuple[RoutineStatus, ...] = ()

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from opencognit.domain.errors import ValidationFailed
-from opencognit.domain.message import Entity, Message, encode
+from opencognit.domain.message import Entity, Id, Message, encode
 from opencognit.domain.pricing import ModelPrice, ModelPrices
+from opencognit.domain.query import Query
 from opencognit.domain.wire_names import FIELDS
 
 SERVER: Final = "server"
@@ -92,3 +93,17 @@ def check(key: str, value: Any) -> None:
         raise ValidationFailed.of(FIELDS["value"], str(error)) from error
     if len(encode(value)) > LARGEST_VALUE:
         raise ValidationFailed.of(FIELDS["value"], f"is longer than {LARGEST_VALUE} bytes")
+
+
+class SettingBody(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS, forbid_unknown_fields=True):
+    """A setting's next value, and whose it is: a company's, or the whole server's."""
+
+    value: Any
+    company_id: Id | None = None
+
+
+class SettingsQuery(Query, frozen=True, kw_only=True):
+    """Whose settings."""
+
+    company_id: str | None = None
+    """A company's own; without it the server's."""

@@ -16,6 +16,7 @@ from opencognit.domain.critic import Critic
 from opencognit.domain.errors import InvalidStatus
 from opencognit.domain.instants import DATE, TIME, ZONE, Instant, Seconds, after
 from opencognit.domain.message import VISIBLE, Entity, Id, Message, Name, Success, Text
+from opencognit.domain.query import Paging
 from opencognit.domain.run import Effect, Run
 from opencognit.domain.wire_names import FIELDS
 
@@ -344,3 +345,25 @@ class TimerDue(Message[None], frozen=True, kw_only=True):
 
 class ServeQueue(Message[None], frozen=True, kw_only=True):
     """Internal: the lock is free, and someone waits for it."""
+
+
+class TaskQuery(Paging, frozen=True, kw_only=True):
+    """Which tasks."""
+
+    status: tuple[TaskStatus, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    assignee_id: str | None = None
+    goal_id: str | None = None
+    parent_id: str | None = None
+    q: str = ""
+    """Words in title or description, at most 20 different ones."""
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
+    """What an agent has to do."""
+
+    agent_id: str
+    company_id: str
+    inbox: tuple[Task, ...]
+    """In the order in which it takes them."""
+    count: int

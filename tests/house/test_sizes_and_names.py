@@ -77,9 +77,8 @@ def test_the_routes_are_the_resources() -> None:
     resources = {file.stem for file in (ROOT / "http" / "routes").glob("*.py")}
     domain = {file.stem for file in (ROOT / "opencognit" / "domain").glob("*.py")}
     without = {name for name in resources if not {name, name.removesuffix("s"), _singular(name)} & domain}
-    # Accounts are `domain/caller.py` (who asks); the system's routes show figures of the whole server, and the
-    # documents' describe the routes.
-    assert without == {"accounts", "documents", "system"}
+    # Accounts are `domain/caller.py` (who asks); the documents' routes describe the routes.
+    assert without == {"accounts", "documents"}
 
 
 def _singular(name: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from opencognit.domain.records import Unit
+from opencognit.domain.system import ServerStatus
 from opencognit.http.server import listening
 from opencognit.providers.port import Outcome, Toolbox, WorkOrder
-from opencognit.runtime import Runtime, ServerStatus
+from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ScriptedProvider
 from tests.builders import Answer, Api, Follower, assert_error
