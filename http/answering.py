@@ -1,7 +1,6 @@
 """From a route's result to an answer: JSON, `ETag`, paging headers, and errors in one form."""
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,28 +9,13 @@ from aiohttp import web
 from opencognit.domain.caller import SignedIn
 from opencognit.domain.errors import DomainError
 from opencognit.domain.message import Entity, encode
-from opencognit.domain.wire_names import ERROR_FIELDS
+from opencognit.domain.refusal import Refusal
 from opencognit.http.request import Listing
 
 JSON: Final = "application/json; charset=utf-8"
 
 COOKIE: Final = "opencognit_token"
 """The sign-in of a browser, for whom a page cannot set headers on a WebSocket."""
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename=ERROR_FIELDS, omit_defaults=True):
-    """Why a request was refused."""
-
-    message: str
-    """A sentence for a person."""
-    code: str
-    """What it is, for a program."""
-    status: int
-    """The HTTP status."""
-    request_id: str
-    """Names the request, as the header `X-Request-Id` does."""
-    details: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    """What else helps; of a request that is not valid, each field (`field`) and its problem."""
 
 
 def answer(result: Any, *, status: int, request: web.Request) -> web.StreamResponse:

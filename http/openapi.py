@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from opencognit.domain.caller import RIGHTS
+from opencognit.domain.refusal import Refusal
 from opencognit.domain.setting import KEY_PATTERN
-from opencognit.http.answering import COOKIE, Refusal
+from opencognit.http.answering import COOKIE
 from opencognit.http.openapi_responses import HEADERS, responses, shared_responses
 from opencognit.http.route import LAST_EVENT, Agents, Proof, Route, Subject
 from opencognit.http.schemas import Json, Schemas, in_wire_words

@@ -22,7 +22,8 @@ from opencognit.domain.errors import (
     ValidationFailed,
     VersionConflict,
 )
-from opencognit.http.answering import COOKIE, Refusal
+from opencognit.domain.refusal import Refusal
+from opencognit.http.answering import COOKIE
 from opencognit.http.route import EXAMPLE_ID, Agents, Route, Subject, Written
 from opencognit.http.schemas import Json, Schemas
 

@@ -9,8 +9,6 @@
 Each call waits for its answer; the runtime works in a thread of its own.
 """
 
-import asyncio
-import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -21,6 +19,7 @@ from opencognit.domain.company import Company
 from opencognit.domain.events import Published
 from opencognit.domain.message import Message
 from opencognit.domain.task import Task
+from opencognit.loop_thread import LoopThread
 from opencognit.runtime import Runtime
 
 R = TypeVar("R")
@@ -37,16 +36,15 @@ class BlockingRuntime:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._arguments = (args, options)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="opencognit", daemon=True)
+        self._loop = LoopThread()
         self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._loop.start()
         try:
             self.run(self._open())
         except BaseException:
-            self._end_thread()
+            self._loop.stop()
             raise
         return self
 
@@ -56,11 +54,11 @@ class BlockingRuntime:
         try:
             self.run(self._stack.aclose())
         finally:
-            self._end_thread()
+            self._loop.stop()
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine on the runtime's loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._loop.run(work)
 
     def serve(self, *, host: str | None = None, port: int | None = None) -> str:
         """Serve over HTTP until the block ends; returns the base URL. Port 0 takes a free one."""
@@ -116,11 +114,6 @@ class BlockingRuntime:
     async def _open(self) -> None:
         args, options = self._arguments
         self.inner = await self._stack.enter_async_context(Runtime(*args, **options))
-
-    def _end_thread(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 async def _next(events: AsyncGenerator[Published]) -> Published:

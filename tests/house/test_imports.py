@@ -37,7 +37,9 @@ MAY_IMPORT = {
         *("domain", "providers.port", "runtime", "settings", "simulation", "testing"),
         *("store.copying", "store.queries", "store.task_queries"),
     ),
-    "blocking": ("domain", "runtime", "http.server"),
+    "loop_thread": (),
+    "client": ("domain", "clock", "loop_thread"),
+    "blocking": ("domain", "loop_thread", "runtime", "http.server"),
     "demo_company": ("domain",),
     "demo_view": ("domain", "demo_company"),
     "demo": ("domain", "settings", "runtime", "http.server", "demo_company", "demo_view"),
@@ -129,7 +131,7 @@ def test_only_http_and_what_calls_out_know_aiohttp() -> None:
         for _, other in imported(tree(file))
         if other.split(".")[0] == "aiohttp"
     }
-    assert knowing <= {"http", "providers", "security", "demo"}
+    assert knowing <= {"http", "providers", "security", "client", "demo"}
 
 
 def python_files(folder: Path) -> list[Path]:
