@@ -1,4 +1,4 @@
-"""The command line: each command is one call into the runtime."""
+"""The command line: what runs a server here, each command one call into the runtime, and what asks one that runs."""
 
 import asyncio
 import gc
@@ -16,6 +16,7 @@ import click
 import platformdirs
 
 from opencognit import __version__
+from opencognit.commands import COMMANDS
 from opencognit.domain.errors import DomainError
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS, PATHS
@@ -29,6 +30,10 @@ DataFolder = click.Path(file_okay=False, path_type=Path)
 @click.version_option(__version__, prog_name="opencognit")
 def main() -> None:
     """OpenCognit: companies of AI agents, run by actors."""
+
+
+for _command in COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()

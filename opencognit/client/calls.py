@@ -8,7 +8,7 @@ answered with a `Task`: the type checker knows it all. The asyncio client awaits
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from copy import copy
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from urllib.parse import quote
@@ -203,12 +203,12 @@ class AskedPages(Generic[P, R]):
         self._pages = pages
         self._resource = resource
 
-    async def __call__(self, *ids: P.args, **fields: P.kwargs) -> AsyncIterator[R]:
+    async def __call__(self, *ids: P.args, **fields: P.kwargs) -> AsyncGenerator[R]:
         """Every row from `offset` on; `limit` is how many are fetched at a time."""
         async for row in self.raw(*ids, **fields):
             yield understood(row, self._pages.row)
 
-    async def raw(self, *ids: P.args, **fields: P.kwargs) -> AsyncIterator[bytes]:
+    async def raw(self, *ids: P.args, **fields: P.kwargs) -> AsyncGenerator[bytes]:
         """The JSON of every row, as the server wrote it."""
         outgoing = self._pages.call.outgoing(ids, fields)
         while True:

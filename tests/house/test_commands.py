@@ -1,6 +1,7 @@
 """Every command that the documents name is there."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,7 +13,18 @@ from tests.house.source import ROOT
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 TARGETS = set(re.findall(r"^(\w+):(?!=)", MAKEFILE, re.MULTILINE))
-COMMANDS = dict(main.commands)
+
+
+def commands_of(group: click.Group, way: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands by what is typed, those of groups too."""
+    for name, command in group.commands.items():
+        yield f"{way}{name}", command
+        if isinstance(command, click.Group):
+            yield from commands_of(command, f"{way}{name} ")
+
+
+COMMANDS = dict(commands_of(main))
+PAGE = (ROOT / "docs" / "command-line.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -34,11 +46,32 @@ def test_every_make_target_is_phony() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_commands_and_options_that_a_document_names_exist(document: Path) -> None:
-    text = document.read_text("utf-8")
-    for name, rest in re.findall(r"opencognit (serve|demo|\w+)((?: --?[\w-]+(?: [\w./]+)?)+)", text):
-        assert name in COMMANDS, f"opencognit {name}"
-        options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
-        assert set(re.findall(r"--[\w-]+", rest)) <= options, f"opencognit {name}{rest}"
+    for line in typed(document.read_text("utf-8")):
+        name, command = longest(line)
+        assert command is not None, line
+        options = {option for parameter in command.params for option in parameter.opts}
+        given = re.findall(r"(?<= )--[\w-]+", line.removeprefix(name)) if not isinstance(command, click.Group) else []
+        assert set(given) <= options, line
+
+
+def test_the_page_about_the_command_line_names_every_command() -> None:
+    named = {longest(line)[0] for line in typed(PAGE)}
+    assert {name for name, command in COMMANDS.items() if not isinstance(command, click.Group)} - named == set()
+
+
+def typed(text: str) -> list[str]:
+    """What a document types behind `opencognit`: between backticks, or in a line of a shell."""
+    return re.findall(r"(?:^|`|\()opencognit ([a-z][^`\n#]*)", text, re.MULTILINE)
+
+
+def longest(line: str) -> tuple[str, click.Command | None]:
+    """The command that the line begins with."""
+    words = line.rstrip(")\"'").split()
+    for length in range(len(words), 0, -1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name, COMMANDS[name]
+    return "", None
 
 
 @pytest.mark.parametrize("name", COMMANDS)

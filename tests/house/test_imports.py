@@ -39,11 +39,12 @@ MAY_IMPORT = {
     ),
     "loop_thread": (),
     "client": ("domain", "clock", "loop_thread"),
+    "commands": ("domain", "client"),
     "blocking": ("domain", "loop_thread", "runtime", "http.server"),
     "demo_company": ("domain",),
     "demo_view": ("domain", "demo_company"),
     "demo": ("domain", "settings", "runtime", "http.server", "demo_company", "demo_view"),
-    "cli": ("domain", "settings", "log_output", "runtime", "http.server", "demo", "dry_run", ""),
+    "cli": ("commands", "domain", "settings", "log_output", "runtime", "http.server", "demo", "dry_run", ""),
     "__main__": ("cli",),
     "": ("domain", "settings", "runtime", "blocking", "actors"),
 }
