@@ -141,10 +141,9 @@ class EventStream:
         """The next event of this socket; None if there was another message, or the socket is closed now."""
         frame = await socket.receive()
         if frame.type is not WSMsgType.TEXT:
+            # Why it ended, the next connection tells: a token that is no good has none.
             self._socket = None
             await socket.close()
-            if socket.close_code == SIGNED_OUT:
-                raise NotAuthenticated
             return None
         message = msgspec.json.decode(frame.data, type=_Wire)
         if message.seq is not None:

@@ -81,7 +81,8 @@ async def test_lost_connections_lose_and_repeat_nothing(client: Client, distant:
         await client.tasks.create(company.id, title=f"Task {number}")
         if number % 8 == 0:
             proxy.cut()
-        seen.append((await anext(stream)).seq or 0)
+        async with asyncio.timeout(20):
+            seen.append((await anext(stream)).seq or 0)
     wanted = await everything(client)
     assert seen + await up_to(stream, wanted[-1]) == wanted
     await stream.aclose()
