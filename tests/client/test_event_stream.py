@@ -27,6 +27,12 @@ async def next_of(stream: EventStream, kind: str, *words: str) -> StreamedEvent:
     raise AssertionError
 
 
+async def number_of_next(stream: EventStream) -> int:
+    """The number of the next event."""
+    async with asyncio.timeout(20):
+        return (await anext(stream)).seq or 0
+
+
 async def up_to(stream: EventStream, seq: int) -> list[int]:
     """The numbers of all events up to this one."""
     numbers: list[int] = []
@@ -76,13 +82,12 @@ async def test_a_stream_is_narrowed_to_companies_and_types(client: Client) -> No
 async def test_lost_connections_lose_and_repeat_nothing(client: Client, distant: Client, proxy: BreakingProxy) -> None:
     company = await client.companies.create(name="Acme")
     stream = distant.events(since=0)
-    seen = [(await anext(stream)).seq or 0]
+    seen = [await number_of_next(stream)]
     for number in range(40):
         await client.tasks.create(company.id, title=f"Task {number}")
         if number % 8 == 0:
             proxy.cut()
-        async with asyncio.timeout(20):
-            seen.append((await anext(stream)).seq or 0)
+        seen.append(await number_of_next(stream))
     wanted = await everything(client)
     assert seen + await up_to(stream, wanted[-1]) == wanted
     await stream.aclose()
@@ -108,7 +113,7 @@ async def test_a_restart_of_the_server_loses_and_repeats_nothing(tmp_path: Path)
         client.token = signed_in.token
         company = await client.companies.create(name="Acme")
         stream = client.events(since=0)
-        seen = [(await anext(stream)).seq or 0]
+        seen = [await number_of_next(stream)]
         for number in range(3):
             await client.tasks.create(company.id, title=f"Before {number}")
             await server.end()
@@ -116,6 +121,7 @@ async def test_a_restart_of_the_server_loses_and_repeats_nothing(tmp_path: Path)
             await server.start()
             await client.tasks.create(company.id, title=f"After {number}")
             await reading
+        await stream.aclose()
         stream = client.events(since=seen[-1])
         wanted = await everything(client)
         assert seen + await up_to(stream, wanted[-1]) == wanted
