@@ -21,6 +21,7 @@ from opencognit.domain.errors import DomainError
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS, PATHS
 from opencognit.log_output import log_to_stderr
+from opencognit.security.keys import KeyFileRefused
 from opencognit.settings import Settings, SettingsError
 
 DataFolder = click.Path(file_okay=False, path_type=Path)
@@ -90,6 +91,35 @@ def dry_run(
         print_report(report)
 
 
+@main.group()
+def keys() -> None:
+    """The keys that lie beside the database."""
+
+
+@keys.command()
+@click.option("--data", type=DataFolder, help="The data folder; no server may be working on it.")
+@click.option("--tokens", is_flag=True, help="Also a new key for tokens: everyone has to sign in again, agents too.")
+@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="The server's settings.")
+def rotate(data: Path | None, config: Path | None, tokens: bool) -> None:
+    """Seal all secrets with a new key; the old one opens nothing any more."""
+    from opencognit.key_rotation import rotate_keys
+
+    try:
+        settings = Settings.load(config)
+        done = rotate_keys(data or _default_data(), tokens=tokens, allow_old_sqlite=settings.store.allow_old_sqlite)
+    except (SettingsError, DomainError, KeyFileRefused) as error:
+        raise click.ClickException(str(error)) from error
+    if done.finished:
+        click.echo("A rotation that was cut off earlier was brought to its end.")
+    click.echo(f"Secrets sealed with the new key: {done.resealed}. The old key is gone.")
+    if done.unreadable:
+        click.echo(f"Secrets that could not be opened before either, to be entered again: {done.unreadable}.")
+    if done.copies:
+        click.echo(f"The secrets in these copies of the database can no longer be opened: {', '.join(done.copies)}.")
+    if tokens:
+        click.echo("All tokens have ended: sign in again, and give the agents new ones.")
+
+
 def _default_data() -> Path:
     return Path(platformdirs.user_data_dir("opencognit", appauthor=False))
 
@@ -102,8 +132,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
         import uvloop
 
         return uvloop.run(work)
-    except DomainError as error:
-        raise click.ClickException(error.message) from error
+    except (DomainError, KeyFileRefused) as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from error
     except KeyboardInterrupt:

@@ -68,8 +68,9 @@ from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.recovery import recover
 from opencognit.security.agent_secrets import AgentSecretKeeper
+from opencognit.security.keys import load_or_create_key, load_or_create_keys
 from opencognit.security.passwords import Passwords
-from opencognit.security.secrets import SecretBox, load_or_create_key
+from opencognit.security.secrets import SecretBox
 from opencognit.security.throttle import SignInThrottle
 from opencognit.security.tokens import Tokens
 from opencognit.settings import Settings
@@ -204,7 +205,7 @@ class Runtime:
         keys = self.data / "keys"
         self.signing_key = load_or_create_key(keys / "tokens.key")
         self.tokens = Tokens(self.signing_key)
-        self.box = SecretBox(load_or_create_key(keys / "secrets.key"))
+        self.box = SecretBox(*load_or_create_keys(keys / "secrets.key"))
         self._secrets = AgentSecretKeeper(self.box)
         self.passwords = Passwords(self.settings.accounts.bcrypt_rounds)
         self._stack.callback(self.passwords.close)

@@ -1,7 +1,9 @@
 """Small builders: a client that speaks to the server as a user would, and companies to start from."""
 
 import itertools
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
 
 import aiohttp
 
@@ -64,6 +66,13 @@ class Api:
         answer = await self.post(path, body, **options)
         assert answer.status in (200, 201), answer
         return answer.json
+
+    @classmethod
+    @asynccontextmanager
+    async def session_at(cls, url: str) -> AsyncIterator[Self]:
+        """A caller without a token, of a server that the test starts itself."""
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            yield cls(session, url)
 
     def with_token(self, token: str | None) -> "Api":
         return Api(self.session, self.url, token)

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import hypothesis
 import pytest
 
@@ -67,8 +66,8 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
 @pytest.fixture
 async def nobody(url: str) -> AsyncIterator[Api]:
     """A caller without a token."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Api(session, url)
+    async with Api.session_at(url) as api:
+        yield api
 
 
 @pytest.fixture

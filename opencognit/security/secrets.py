@@ -1,4 +1,4 @@
-"""Secrets at rest: keys in files, values sealed with them, and configurations that are shown without them.
+"""Secrets at rest: values sealed with a key (`keys.py`), and configurations that are shown without them.
 
 A configuration is split into what may be shown, where each secret is masked, and the secrets by their path (a
 JSON Pointer, RFC 6901). Only the first is ever part of an entity; the second is sealed and kept in a table of
@@ -7,21 +7,15 @@ its own.
 
 import base64
 import hmac
-import os
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from opencognit.domain.errors import InternalError, ValidationFailed
 from opencognit.domain.wire_names import FIELDS
-
-KEY_BYTES: Final = 32
 
 MAX_DEPTH: Final = 32
 """Levels of a configuration; Python's own stack would end at some hundred."""
@@ -43,55 +37,6 @@ class SecretUnreadable(InternalError):
     sentence = "A stored secret cannot be opened with this server's key; enter it again"
 
 
-class KeyFileRefused(Exception):
-    """A key file that others can read, or that holds no key. The message says what to do."""
-
-
-def load_or_create_key(path: Path) -> bytes:
-    """The 32 bytes in this file; if there is none, it is made, of random bytes, for its owner alone.
-
-    Safe when several processes start at once: all get the same key.
-
-    Raises:
-        KeyFileRefused: others may read or write the file, or it does not hold 32 bytes.
-    """
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _create_key(path)
-    with path.open("rb") as file:
-        # Of the open file, not of the path, which may lead elsewhere a moment later.
-        if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
-            raise KeyFileRefused(f"Others may read the key in {path}; allow its owner only: chmod 600 {path}")
-        key = file.read(KEY_BYTES + 1)
-    if len(key) != KEY_BYTES:
-        raise KeyFileRefused(f"{path} does not hold a key of {KEY_BYTES} bytes; restore it from a backup")
-    return key
-
-
-def _create_key(path: Path) -> None:
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".key-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_BYTES))
-            file.flush()
-            os.fsync(descriptor)
-        # A link, unlike a rename, never replaces a key that another process has made in the meantime.
-        with suppress(FileExistsError):
-            os.link(unfinished, path)
-    finally:
-        Path(unfinished).unlink()
-    if os.name == "posix":
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def fingerprint(key: bytes, *parts: bytes) -> str:
     """The HMAC-SHA256 of these parts, in hex; `(b"ab", b"c")` and `(b"a", b"bc")` differ."""
     measured = (len(part).to_bytes(8) + part for part in parts)
@@ -99,11 +44,11 @@ def fingerprint(key: bytes, *parts: bytes) -> str:
 
 
 class SecretBox:
-    """Seals text so that only this key opens it, and only unchanged (Fernet: AES-128-CBC and HMAC-SHA256)."""
+    """Seals text so that only these keys open it, and only unchanged (Fernet: AES-128-CBC and HMAC-SHA256)."""
 
-    def __init__(self, key: bytes) -> None:
-        """Take a key of 32 bytes; any other length raises ValueError."""
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+    def __init__(self, *keys: bytes) -> None:
+        """Take keys of 32 bytes, the newest first, which seals; any other length raises ValueError."""
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
 
     def seal(self, text: str) -> str:
         """The sealed text, in ASCII; a different one each time."""

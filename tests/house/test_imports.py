@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "log_output": (),
     "settings": ("actors.ports",),
     "adapters": ("providers", "settings"),
+    "key_rotation": ("domain", "data_folder", "security.keys", "security.secrets", "store.resealing"),
     "recovery": ("domain", "store.queries", "actors.system"),
     "runtime": (
         *("domain", "clock", "security", "providers", "store", "actors"),
@@ -44,7 +45,10 @@ MAY_IMPORT = {
     "demo_company": ("domain",),
     "demo_view": ("domain", "demo_company"),
     "demo": ("domain", "settings", "runtime", "http.server", "demo_company", "demo_view"),
-    "cli": ("commands", "domain", "settings", "log_output", "runtime", "http.server", "demo", "dry_run", ""),
+    "cli": (
+        *("commands", "domain", "settings", "log_output", "runtime", "http.server"),
+        *("demo", "dry_run", "key_rotation", "security.keys", ""),
+    ),
     "__main__": ("cli",),
     "": ("domain", "settings", "runtime", "blocking", "actors"),
 }
