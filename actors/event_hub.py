@@ -73,10 +73,13 @@ class Subscription:
         """Whether the follower asked for such events and may see this company now."""
         return (
             (self.types is None or event.type in self.types)
-            and (self.companies is None or event.company_id in self.companies)
-            and self._may_see(event.company_id)
+            and self.follows(event.company_id)
             and not self._hides(event)
         )
+
+    def follows(self, company_id: str) -> bool:
+        """Whether the follower asked for this company and may see it now."""
+        return (self.companies is None or company_id in self.companies) and self._may_see(company_id)
 
     def offer(self, event: Followed, message: bytes) -> None:
         """Take the event in, or overflow."""

@@ -100,6 +100,10 @@ class PersistentActor(AsyncioActor, Generic[S]):
         """Whether the idle actor may be passivated: what is due must be awake."""
         return not self._timers
 
+    def is_over(self) -> bool:
+        """Whether nothing more is expected to happen here: the actor is passivated sooner."""
+        return False
+
     async def quarantined(self, error: BaseException) -> None:
         """The actor failed too often and is held back."""
 

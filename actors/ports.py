@@ -136,6 +136,7 @@ class Limits:
     critic: str = "auto"
     ask_deadline: Seconds = 10
     passivate_after: Seconds = 300
+    awake_at_most: int = 50_000
     agents_folder: Path = field(default_factory=lambda: Path("agents"))
     work_dirs: tuple[Path, ...] = ()
     public_url: str = "http://localhost:3201"

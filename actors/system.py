@@ -31,6 +31,9 @@ Address = tuple[str, str]
 WATCHER_LIMIT: Final = 10_000
 """Changes that a watcher may be behind before its iteration ends with `MailboxFull`."""
 
+WHOLE_ROUNDS: Final = 2
+"""Passivation rounds in which nobody needs an actor, before it goes to sleep."""
+
 _log = structlog.get_logger("opencognit.actors")
 
 
@@ -245,8 +248,13 @@ class ActorSystem:
 
     def _sweep(self) -> None:
         self.generation += 1
-        for actor in self.live():
-            if self.generation - actor.touched > 2 and actor.is_idle() and actor.may_sleep():  # noqa: PLR2004 - two whole rounds
+        # Those first that nobody has needed for longest.
+        idle = [actor for actor in self.live() if actor.is_idle() and actor.may_sleep()]
+        idle.sort(key=lambda actor: actor.touched)
+        too_many = len(self._live) - self.limits.awake_at_most
+        for number, actor in enumerate(idle):
+            rounds = self.generation - actor.touched
+            if number < too_many or rounds > (1 if actor.is_over() else WHOLE_ROUNDS):
                 self.drop(actor)
         self._sweeper = self._loop.call_later(self.limits.passivate_after / 2, self._sweep)
 

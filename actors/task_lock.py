@@ -100,6 +100,11 @@ class TaskLock(TaskEscalation):
         return super().may_sleep() and not self._is_awaited()
 
     @override
+    def is_over(self) -> bool:
+        """When the task is done or cancelled, it is asked for only now and then."""
+        return self.state is not None and self.state.status in FINISHED
+
+    @override
     def freed(self) -> None:
         """Whoever has waited longest is next."""
         if self._is_awaited():

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from opencognit.domain.caller import Caller
-from opencognit.domain.errors import Draining
+from opencognit.domain.errors import Draining, EventsGone
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
 from opencognit.http.following import Following
@@ -138,12 +138,16 @@ class EventStream:
     async def _send_all(self, since: int | None) -> None:
         if since is None:
             await self._greet("subscribed", self._following.start())
-        elif not await self._following.is_kept(since):
+        elif not await self._following.is_kept(since, self._following.subscription.companies):
             await self._greet("resync", self._following.start())
         else:
             await self._greet("subscribed", since)
-            async for event in self._following.missed(since):
-                await self._send(_framed(event.type, event.message(), event.seq))
+            try:
+                async for event in self._following.missed(since):
+                    await self._send(_framed(event.type, event.message(), event.seq))
+            except EventsGone:
+                # A client so slow, or a log so short, that what it still had to read has gone meanwhile.
+                await self._greet("resync", self._following.start())
         await self._send_what_comes()
 
     async def _send_what_comes(self) -> None:

@@ -34,7 +34,7 @@ class Following:
         self._caller = caller
         self._when_signed_out = when_signed_out
         self.subscription = Subscription(
-            lambda company_id: runtime.directory.may_see(caller, company_id),
+            self._may_see,
             hides=lambda event: caller.kind is CallerKind.AGENT and is_between_others(event, caller.id or ""),
             when_overflowed=when_too_slow,
         )
@@ -65,16 +65,25 @@ class Following:
         self._runtime.hub.unsubscribe(self.subscription)
         self.subscription.taken()
 
-    async def is_kept(self, since: int) -> bool:
-        """Whether all that came after this event can still be had."""
-        oldest, _ = await self._runtime.queries.event_range()
-        return oldest - 1 <= since <= self._runtime.hub.last_seq
+    async def is_kept(self, since: int, companies: frozenset[str] | None) -> bool:
+        """Whether all that came after this event can still be had, of these companies or of all that may be seen."""
+        wanted = Subscription(self._may_see)
+        wanted.companies = companies
+        missing = await self._runtime.queries.companies_missing_events(since)
+        return 0 <= since <= self._runtime.hub.last_seq and not any(map(wanted.follows, missing))
 
     async def missed(self, since: int) -> AsyncIterator[Published]:
-        """What came after this event, until there is no more; only then start: none is missed, none comes twice."""
+        """What came after this event, until there is no more; only then start: none is missed, none comes twice.
+
+        Raises:
+            EventsGone: some of it went while the rest was read; nothing was started.
+        """
         while since < self._runtime.hub.last_seq:
             until = self._runtime.hub.last_seq
             async for event in self._runtime.replay(self.subscription, since=since, until=until):
                 yield event
             since = until
         self.start()
+
+    def _may_see(self, company_id: str) -> bool:
+        return self._runtime.directory.may_see(self._caller, company_id)

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from opencognit.domain.caller import Caller
-from opencognit.domain.errors import Draining, Forbidden, NotAuthenticated
+from opencognit.domain.errors import Draining, EventsGone, Forbidden, NotAuthenticated
 from opencognit.domain.message import encode
 from opencognit.domain.wire_names import FIELDS
 from opencognit.http.access import caller_by_token, caller_of, same_origin
@@ -224,7 +224,7 @@ class Follower:
         async with self._sending:
             if message.since is None:
                 await self._narrow(message, "subscribed")
-            elif not await self._following.is_kept(message.since):
+            elif not await self._following.is_kept(message.since, _chosen(message.company_ids)):
                 await self._narrow(message, "resync")
             else:
                 await self._resume(message, message.since)
@@ -240,15 +240,24 @@ class Follower:
         self._following.stop()
         reply = self._narrowed(message, "subscribed") | {"since": since}
         await self._send(encode(reply))
-        async for event in self._following.missed(since):
-            await self._send(event.message())
+        try:
+            async for event in self._following.missed(since):
+                await self._send(event.message())
+        except EventsGone:
+            # A client so slow, or a log so short, that what it still had to read has gone meanwhile.
+            self._following.start()
+            await self._send(encode(self._narrowed(message, "resync")))
 
     def _narrowed(self, message: ClientMessage, answer: str) -> dict[str, Any]:
         wanted = {"unternehmenIds": message.company_ids, "types": message.types}
-        self._subscription.companies = None if message.company_ids is None else frozenset(message.company_ids)
-        self._subscription.types = None if message.types is None else frozenset(message.types)
+        self._subscription.companies = _chosen(message.company_ids)
+        self._subscription.types = _chosen(message.types)
         given = {name: value for name, value in wanted.items() if value is not None}
         return {"type": answer, "seq": self._runtime.hub.last_seq, **given}
+
+
+def _chosen(names: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 async def _stop(tasks: list["asyncio.Task[None]"]) -> None:

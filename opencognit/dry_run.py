@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ from opencognit.domain.run import Run, TokenUsage
 from opencognit.domain.task import Task
 from opencognit.providers.port import MeteredCall, Outcome, Toolbox, WorkOrder
 from opencognit.runtime import Runtime
-from opencognit.settings import Settings
+from opencognit.settings import KEEP_ALL, Settings
 from opencognit.simulation import simulate
 from opencognit.store.copying import copy_without_secrets
 from opencognit.store.task_queries import TaskFilter
@@ -108,7 +109,8 @@ def dry_run(data: Path, company: str | None, assumptions: Assumptions, *, settin
         return simulate(
             story,
             data=folder,
-            settings=settings,
+            # What it tells of in the end must still be there then.
+            settings=replace(settings, retention=KEEP_ALL),
             providers=lambda clock: {
                 name: ScriptedProvider(_Worker(assumptions, clock), name=name) for name in adapters
             },

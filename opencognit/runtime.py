@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
-import structlog
 
 from opencognit.actors.accounts import Accounts
 from opencognit.actors.agent import Agent as AgentActor
@@ -43,26 +42,25 @@ from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, Sy
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
-from opencognit.domain.coding_session import KEPT as CODING_SESSIONS_KEPT
 from opencognit.domain.company import Company, CreateCompany
 from opencognit.domain.directory import Directory
 from opencognit.domain.errors import (
     DeadlineExceeded,
+    EventsGone,
     MailboxFull,
     NotFound,
-    StorageUnavailable,
 )
 from opencognit.domain.events import Published, RunOutput
-from opencognit.domain.instants import after, instant
+from opencognit.domain.instants import instant
 from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
-from opencognit.domain.records import ANSWERS_KEPT, Expired, Unit
 from opencognit.domain.setting import FALLBACK_PRICE, MODEL_PRICES, SERVER
 from opencognit.domain.system import ServerStatus
 from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.webhook import Webhook
+from opencognit.housekeeping import keep_house
 from opencognit.log_output import log_through_logging
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
@@ -89,10 +87,6 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "goal": GoalActor,
     "routine": RoutineActor,
 }
-HOUSEKEEPING: Final = 600.0
-"""Seconds between two clean-ups of what has expired."""
-
-_log = structlog.get_logger("opencognit")
 
 
 class Runtime:
@@ -180,8 +174,7 @@ class Runtime:
         )
         self._stack.push_async_callback(store.close)
         self.store = store
-        _, last_seq = await store.queries.event_range()
-        self.hub = EventHub.spawn(last_seq)
+        self.hub = EventHub.spawn(await store.queries.newest_event())
         self._stack.callback(self.hub.leave)
         built_in, self._outside = built_in_adapters(
             self.settings.agents,
@@ -199,7 +192,7 @@ class Runtime:
         self.accounts = Accounts.spawn(self.system)
         await recover(self.system, self.store.queries)
         self._stack.push_async_callback(self._end_heartbeats)
-        self._housekeeping = self.system.keep(self._keep_house())
+        self._housekeeping = self.system.keep(keep_house(self.system, self.store, self.settings))
 
     def _open_keys(self) -> None:
         keys = self.data / "keys"
@@ -255,22 +248,6 @@ class Runtime:
         for heartbeat in heartbeats:
             heartbeat.cancel()
         await asyncio.wait(ends, timeout=grace)
-
-    async def _keep_house(self) -> None:
-        while True:
-            now = self.clock.now()
-            expired = Expired(
-                sessions_before=now,
-                answers_before=after(now, -ANSWERS_KEPT),
-                coding_sessions_before=after(now, -CODING_SESSIONS_KEPT),
-                executions_before=after(now, -self.settings.routines.executions_kept_seconds),
-            )
-            try:
-                await self.store.commit(Unit(records=(expired,), now=now))
-            except StorageUnavailable as error:
-                _log.warning("housekeeping_failed", error=error.message)
-            self.directory.close_expired(now)
-            await self.system.sleep(HOUSEKEEPING)
 
     async def _close_providers(self) -> None:
         for provider in self.providers.values():
@@ -370,6 +347,7 @@ class Runtime:
         """Committed events in order, from now on or after the number `since`.
 
         Raises:
+            EventsGone: some of those after `since` are no longer kept.
             MailboxFull: the iteration fell too far behind.
         """
         subscription = Subscription(lambda _company_id: True)
@@ -387,9 +365,16 @@ class Runtime:
             self.hub.unsubscribe(subscription)
 
     async def replay(self, subscription: Subscription, *, since: int, until: int) -> AsyncGenerator[Published]:
-        """What a subscription has missed: the kept events after `since` up to `until`, as far as it wants them."""
+        """What a subscription has missed: the events after `since` up to `until`, as far as it wants them.
+
+        Raises:
+            EventsGone: some of them are no longer kept.
+        """
         while since < until:
             batch = await self.queries.events_after(since, until, 500)
+            # Asked afterwards, as what is old may have gone just before the batch was read.
+            if any(map(subscription.follows, await self.queries.companies_missing_events(since))):
+                raise EventsGone
             for event in batch:
                 if subscription.wants(event):
                     yield event

@@ -24,6 +24,9 @@ Pause = Annotated[float, msgspec.Meta(ge=0, le=TEN_YEARS)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """How many; with none, nothing would work."""
 
+AnyCount = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""How many; 0 for no limit."""
+
 
 class SettingsError(ValueError):
     """A setting has a value that it cannot have; the message says which, and where it came from."""
@@ -86,6 +89,7 @@ class Actors(Section, frozen=True, kw_only=True):
 
     ask_deadline_seconds: Length
     passivate_after_seconds: Length
+    awake_at_most: Count
 
 
 class Agents(Section, frozen=True, kw_only=True):
@@ -128,6 +132,28 @@ class Routines(Section, frozen=True, kw_only=True):
     executions_kept_seconds: Length
 
 
+class Retention(Section, frozen=True, kw_only=True):
+    """`[retention]`."""
+
+    activity_kept_seconds: Pause
+    activity_kept: AnyCount
+    events_kept_seconds: Pause
+    events_kept: AnyCount
+    run_output_kept_seconds: Pause
+    run_output_kept_mb: AnyCount
+
+
+KEEP_ALL: Final = Retention(
+    activity_kept_seconds=0,
+    activity_kept=0,
+    events_kept_seconds=0,
+    events_kept=0,
+    run_output_kept_seconds=0,
+    run_output_kept_mb=0,
+)
+"""No limit of anything."""
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings, checked."""
 
@@ -139,6 +165,7 @@ class Settings(Section, frozen=True, kw_only=True):
     agents: Agents
     approvals: Approvals
     routines: Routines
+    retention: Retention
 
     @classmethod
     def load(
@@ -202,6 +229,7 @@ class Settings(Section, frozen=True, kw_only=True):
             critic=self.work.critic,
             ask_deadline=self.actors.ask_deadline_seconds,
             passivate_after=self.actors.passivate_after_seconds,
+            awake_at_most=self.actors.awake_at_most,
             agents_folder=agents_folder,
             work_dirs=tuple(Path(folder) for folder in self.agents.work_dirs),
             public_url=self.server.public_url or f"http://localhost:{self.server.port}",

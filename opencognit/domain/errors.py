@@ -18,7 +18,8 @@ asked, and is turned into an answer in one place (`http/errors.py`, or the WebSo
     ├── InvalidStatus               409   ├── VersionConflict         409
     ├── DependencyCycle             409   ├── Duplicate               409
     ├── EmailTaken                  409   ├── AlreadyDecided          409
-    └── BudgetExhausted             409   └── BudgetHeld              503
+    ├── BudgetExhausted             409   ├── BudgetHeld              503
+    └── EventsGone                  410
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,6 +107,14 @@ class NotFound(DomainError):
     code = "NOT_FOUND"
     status = 404
     sentence = "Not found"
+
+
+class EventsGone(DomainError):
+    """Of what came after that event, some is no longer kept: begin with what is there now."""
+
+    code = "EVENTS_GONE"
+    status = 410
+    sentence = "Some of these events are no longer kept; read the present state and follow from now on"
 
 
 class MethodNotAllowed(DomainError):

@@ -262,6 +262,18 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     """Those that have ended; when they began does not matter."""
 
 
+class EventsDropped(msgspec.Struct, frozen=True):
+    """These events are no longer kept."""
+
+    numbers: tuple[int, ...]
+
+
+class OutputsDropped(msgspec.Struct, frozen=True):
+    """What these ended runs have said is no longer kept."""
+
+    runs: tuple[Run, ...]
+
+
 Record: TypeAlias = (
     Comment
     | Run
@@ -298,6 +310,8 @@ Record: TypeAlias = (
     | ExecutionsErased
     | CompanyErased
     | Expired
+    | EventsDropped
+    | OutputsDropped
 )
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from opencognit.domain.instants import Instant
 from opencognit.domain.wire_names import FIELDS
@@ -106,6 +107,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
     def uncertain(self) -> Effect | None:
         """The effect of which nobody knows what came of it."""
         return open_effect(self.effects)
+
+    def output_bytes(self) -> int:
+        """How long what it has said is: its output, and the results of its effects."""
+        return sum(len(text.encode()) for text in (self.output, *(effect.result or "" for effect in self.effects)))
+
+    def without_output(self) -> "Run":
+        """The run once that is no longer kept. What it has done, and that this ended, still stands there."""
+        effects = tuple(effect if effect.result is None else replace(effect, result="") for effect in self.effects)
+        return replace(self, output="", effects=effects)
 
 
 def open_effect(effects: tuple[Effect, ...]) -> Effect | None:

@@ -34,6 +34,8 @@ _PRAGMAS = {
     "temp_store": "memory",
     "cache_size": -32_000,
     "wal_autocheckpoint": 8000,
+    # Else the log's file stays as long as the largest commit has made it.
+    "journal_size_limit": 64 * 1024 * 1024,
 }
 
 

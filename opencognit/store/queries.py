@@ -24,6 +24,7 @@ from opencognit.store.goal_queries import GoalQueries
 from opencognit.store.healing_queries import HealingQueries
 from opencognit.store.memory_queries import MemoryQueries
 from opencognit.store.reading import Page, on_reader
+from opencognit.store.retention_queries import RetentionQueries
 from opencognit.store.routine_queries import RoutineQueries
 from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
@@ -70,6 +71,7 @@ class Queries(
     ActivityQueries,
     CostQueries,
     FigureQueries,
+    RetentionQueries,
 ):
     """The questions."""
 
@@ -283,13 +285,6 @@ class Queries(
             .limit(limit)
         )
         return [Published(*row) for row in query.tuples().execute(self._readers.database)]
-
-    @on_reader
-    def event_range(self) -> tuple[int, int]:
-        """The oldest event that is kept, and the newest that ever was."""
-        oldest = self._readers.rows("SELECT min(seq) FROM events")[0][0] or 0
-        newest = self._readers.rows("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        return oldest, newest[0][0] if newest else 0
 
     @on_reader
     def answer(self, caller: str, key: str, since: Instant) -> Answer | None:

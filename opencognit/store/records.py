@@ -40,10 +40,20 @@ def _comment(cursor: Cursor, comment: Comment) -> None:
 def _run(cursor: Cursor, run: Run) -> None:
     # The condition keeps an ended run as it ended, whoever reports late.
     cursor.execute(
-        "INSERT INTO runs (id, company_id, agent_id, task_id, started_at, ended_at, status, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
-        " SET ended_at = excluded.ended_at, status = excluded.status, body = excluded.body WHERE ended_at IS NULL",
-        (run.id, run.company_id, run.agent_id, run.task_id, run.started_at, run.ended_at, run.status, encode(run)),
+        "INSERT INTO runs (id, company_id, agent_id, task_id, started_at, ended_at, status, output_bytes, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at,"
+        " status = excluded.status, output_bytes = excluded.output_bytes, body = excluded.body WHERE ended_at IS NULL",
+        (
+            run.id,
+            run.company_id,
+            run.agent_id,
+            run.task_id,
+            run.started_at,
+            run.ended_at,
+            run.status,
+            run.output_bytes(),
+            encode(run),
+        ),
     )
 
 
@@ -383,8 +393,8 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
         *("settings", "setting_secrets", "coding_sessions"),
         *("approvals", "memories", "chat_messages", "talks", "meetings", "events", "sessions"),
         *("goals", "approvals_used", "routines", "triggers", "trigger_secrets", "executions"),
-        # Last: what goes before is counted out of them.
-        *("counts", "cost_sums"),
+        # Last: triggers write there of what goes before.
+        *("counts", "cost_sums", "events_gone"),
     ):
         cursor.execute(f"DELETE FROM {table} WHERE company_id = ?", (erased.company_id,))  # noqa: S608
 
@@ -394,6 +404,18 @@ def _expired(cursor: Cursor, expired: records.Expired) -> None:
     cursor.execute("DELETE FROM answers WHERE created_at <= ?", (expired.answers_before,))
     cursor.execute("DELETE FROM coding_sessions WHERE used_at <= ?", (expired.coding_sessions_before,))
     cursor.execute("DELETE FROM executions WHERE ended_at <= ?", (expired.executions_before,))
+
+
+def _events_dropped(cursor: Cursor, dropped: records.EventsDropped) -> None:
+    cursor.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in dropped.numbers])
+
+
+def _outputs_dropped(cursor: Cursor, dropped: records.OutputsDropped) -> None:
+    # They have ended, so nobody has written them since they were read.
+    cursor.executemany(
+        "UPDATE runs SET body = ?, output_bytes = 0 WHERE id = ?",
+        [(encode(run.without_output()), run.id) for run in dropped.runs],
+    )
 
 
 WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
@@ -432,5 +454,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.ExecutionsErased: _executions_erased,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,
+    records.EventsDropped: _events_dropped,
+    records.OutputsDropped: _outputs_dropped,
 }
 """Every record, by its type. They are written after the snapshots of their unit."""

@@ -123,6 +123,7 @@ class Runs(Row):
     ended_at = TextField(null=True)
     body = BlobField()
     status = TextField()
+    output_bytes = IntegerField()
 
 
 class Costs(Row):
@@ -335,6 +336,16 @@ class Events(Row):
     created_at = TextField()
 
 
+class EventsGone(Model):
+    """The newest event of each company that is no longer kept. Written by a trigger."""
+
+    company_id = TextField(primary_key=True)
+    seq = IntegerField()
+
+    class Meta:
+        table_name = "events_gone"
+
+
 class Answers(Model):
     """First answers to idempotency keys."""
 
@@ -379,6 +390,7 @@ ALL = (
     Executions,
     ApprovalsUsed,
     Events,
+    EventsGone,
     Answers,
 )
 """Every table."""

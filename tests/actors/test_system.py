@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -136,12 +137,36 @@ async def test_two_rounds_are_not_enough_to_fall_asleep(system: ActorSystem, boo
     assert live(system, book.id) is not None
 
 
+async def test_an_actor_that_is_over_falls_asleep_sooner(
+    system: ActorSystem, book: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Notebook, "is_over", lambda _self: True)
+    rounds(system, 1)
+    assert live(system, book.id) is not None
+    rounds(system, 1)
+    assert live(system, book.id) is None
+
+
 @pytest.mark.parametrize("touch", ["asked", "read"])
 async def test_whoever_is_needed_in_between_stays_awake(system: ActorSystem, book: Company, touch: str) -> None:
     rounds(system, 2)
     await (system.ask(COMPANY, book.id, pencil("x")) if touch == "asked" else system.state(COMPANY, book.id))
     rounds(system, 2)
     assert live(system, book.id) is not None
+
+
+async def test_of_too_many_actors_those_fall_asleep_that_nobody_has_needed_for_longest(
+    system: ActorSystem, book: Company
+) -> None:
+    books = [book, *[await system.create(COMPANY, Open(name=f"Book {number}")) for number in range(4)]]
+    system.limits = replace(system.limits, awake_at_most=3)
+    system.generation += 1
+    for needed in (books[0], books[2]):
+        await system.ask(COMPANY, needed.id, pencil("x"))
+    rounds(system, 1)
+    awake = {one.id for one in books if live(system, one.id) is not None}
+    assert len(awake) == 3
+    assert awake > {books[0].id, books[2].id}
 
 
 async def test_an_actor_at_work_does_not_fall_asleep(system: ActorSystem, book: Company, busy: Busy) -> None:

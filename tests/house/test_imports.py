@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "settings": ("actors.ports",),
     "adapters": ("providers", "settings"),
     "key_rotation": ("domain", "data_folder", "security.keys", "security.secrets", "store.resealing"),
+    "housekeeping": ("domain", "actors.system", "settings", "store.store"),
     "recovery": ("domain", "store.queries", "actors.system"),
     "runtime": (
         *("domain", "clock", "security", "providers", "store", "actors"),
-        *("adapters", "data_folder", "log_output", "recovery", "settings"),
+        *("adapters", "data_folder", "housekeeping", "log_output", "recovery", "settings"),
     ),
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; signatures checked; events
     # followed.

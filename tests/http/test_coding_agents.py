@@ -14,7 +14,8 @@ from opencognit.domain.kinds import COMPANY, SETTINGS, TASK_LOCK
 from opencognit.domain.origin import Origin
 from opencognit.domain.setting import ChangeSetting
 from opencognit.domain.task import TaskStatus, UpdateTask
-from opencognit.runtime import HOUSEKEEPING, Runtime
+from opencognit.housekeeping import ROUND
+from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ManualClock
 from tests.builders import Api, Follower, assert_error
@@ -154,7 +155,7 @@ async def test_a_session_that_nobody_uses_is_forgotten(tmp_path: Path, settings:
         await clock.advance(KEPT)
         async with asyncio.timeout(WITHIN):
             while await runtime.queries.coding_session(agent.id, task.id) is not None:
-                await clock.advance(HOUSEKEEPING)
+                await clock.advance(ROUND)
 
 
 async def test_a_run_that_the_board_cancels_ends_all_that_it_has_started(

@@ -247,7 +247,7 @@ class Story:
 
     async def told(self, runtime: Runtime) -> int:
         """How often the escalation was told."""
-        _, last = await runtime.queries.event_range()
+        last = await runtime.queries.newest_event()
         events = await runtime.queries.events_after(0, last, 10_000)
         return len([event for event in events if event.type == "task_escalated"])
 

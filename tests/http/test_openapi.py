@@ -60,7 +60,8 @@ async def test_it_has_every_route_and_nothing_else(published: Json) -> None:
 async def test_every_code_is_a_possible_answer_somewhere(published: Json) -> None:
     found = {code for part in _parts(published) for code in part.get("properties", {}).get("code", {}).get("enum", ())}
     # The ids of new things are the server's own, so that no request can make one twice.
-    assert found == CODES - {errors.Duplicate.code}
+    # Events that are gone are told of on the WebSocket, as `resync`, and to programs that embed the runtime.
+    assert found == CODES - {errors.Duplicate.code, errors.EventsGone.code}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)

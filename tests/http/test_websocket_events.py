@@ -123,16 +123,18 @@ async def test_a_number_that_was_never_given_out_is_answered_with_resync(
     assert (await follower.next())["data"]["taskId"] == task["id"]
 
 
-async def test_what_is_kept_no_longer_is_answered_with_resync(owner: Api, follow: Follow) -> None:
+async def test_an_erased_company_makes_nobody_begin_anew(owner: Api, follow: Follow) -> None:
+    """Its events are gone, but nobody could be sent them anyway; others must not notice that it was there."""
     old = await owner.company()
     since = await newest(follow, owner) - 1
     await owner.task(old)
     kept = await owner.company()
+    task = await owner.task(kept)
     await owner.delete(f"/api/unternehmen/{old['id']}")
     follower = await follow(owner, since=since)
-    assert follower.seen[-1]["type"] == "resync"
-    task = await owner.task(kept)
-    await follower.until("task_created", taskId=task["id"])
+    assert follower.seen[-1]["type"] == "subscribed"
+    created = await follower.until("task_created")
+    assert created["data"]["taskId"] == task["id"]
 
 
 async def test_who_resumes_while_events_are_written_misses_none_and_gets_none_twice(

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from opencognit import runtime as runtime_module
+from opencognit import housekeeping
 from opencognit.domain.agent import Agent, AgentStatus, DeleteAgent, PauseAgent, ResumeAgent, UpdateAgent, Wake
 from opencognit.domain.approval import OPEN, ApprovalKind, ApprovalStatus, AskAgain, Decide, RequestApproval, Withdraw
 from opencognit.domain.budget import LimitKind, Period, SpendingLimit
@@ -78,7 +78,7 @@ LIMITS = st.sampled_from(
 def _the_house_is_kept_once_a_day() -> Iterator[None]:
     """Nothing here depends on it, and months have many ten minutes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime_module, "HOUSEKEEPING", DAY)
+        patch.setattr(housekeeping, "ROUND", DAY)
         yield
 
 

@@ -200,7 +200,7 @@ async def test_a_refused_write_changes_no_figure(store: Store, path: Path) -> No
 def older(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database from before figures were kept, with rows of all kinds in it."""
     package = tmp_path / "older"
-    shutil.copytree(MIGRATIONS, package / "migrations", ignore=shutil.ignore_patterns("__pycache__", "0003*"))
+    shutil.copytree(MIGRATIONS, package / "migrations", ignore=shutil.ignore_patterns("__pycache__", "000[3-9]*"))
     with monkeypatch.context() as patched:
         patched.setattr(module, "files", lambda _name: package)
         open_database(path).close()
