@@ -59,6 +59,7 @@ class Refuse:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    message: str = "refused by the script"
 
 
 Script = Callable[[Turn], Awaitable[Say | Refuse]]
@@ -113,7 +114,7 @@ class LlmServer:
         self.turns.append(turn)
         reply = await self.script(turn)
         if isinstance(reply, Refuse):
-            error = {"type": "error", "error": {"type": "api_error", "message": "refused by the script"}}
+            error = {"type": "error", "error": {"type": "api_error", "message": reply.message}}
             return web.json_response(error, status=reply.status, headers=reply.headers)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)

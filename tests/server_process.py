@@ -33,6 +33,16 @@ class ServerProcess:
         self._listening: asyncio.Task[None] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
+    def arguments(self) -> bytes:
+        """What everyone on the machine can see of the process that runs."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/cmdline").read_bytes()
+
+    @property
+    def said(self) -> bytes:
+        """What the process that was started last has written to its standard error."""
+        return self._said
+
     async def start(self) -> None:
         """Start it; it listens when this returns."""
         self._process = await asyncio.create_subprocess_exec(
