@@ -41,6 +41,8 @@ class Terminal:
             stderr=asyncio.subprocess.STDOUT,
             env=self._environment,
             start_new_session=True,
+            # A shell's background jobs ignore Ctrl-C, and whoever they start with them: the tests may be such a job.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         os.close(theirs)
         asyncio.get_running_loop().add_reader(self._ours, self._read)
