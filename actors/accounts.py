@@ -43,7 +43,7 @@ class Accounts(AsyncioActor):
             case OpenSession():
                 if message.password_hash is not None:
                     await self._refuse_replaced(message.session.subject_id, message.password_hash)
-                await self._commit(message.session)
+                await self._commit(message.session, reply=message.reply)
                 self._system.directory.open_session(message.session)
                 return message.session
             case CloseSessions():
@@ -71,13 +71,7 @@ class Accounts(AsyncioActor):
             updated_at=now,
         )
         signed_in = SignedIn(token=message.token, user=user)
-        records: list[Record] = [NewUser(user, message.password_hash), message.session]
-        pending = self.origin.answer if self.origin is not None else None
-        if pending is not None:
-            records.append(pending.record(signed_in, now))
-        await self._commit(*records)
-        if pending is not None:
-            pending.saved = True
+        await self._commit(NewUser(user, message.password_hash), message.session, reply=signed_in)
         directory.add_user(user)
         directory.open_session(message.session)
         return signed_in
@@ -92,5 +86,10 @@ class Accounts(AsyncioActor):
         await self._commit(SessionsClosed(session_id=session_id, subject_id=subject_id))
         return self._system.directory.close_sessions(session_id=session_id, subject_id=subject_id)
 
-    async def _commit(self, *records: Record) -> None:
-        await self._system.store.commit(Unit(records=records, now=self._system.clock.now()))
+    async def _commit(self, *records: Record, reply: object = None) -> None:
+        now = self._system.clock.now()
+        pending = self.origin.answer if self.origin is not None and reply is not None else None
+        answers = (pending.record(reply, now),) if pending is not None else ()
+        await self._system.store.commit(Unit(records=(*records, *answers), now=now))
+        if pending is not None:
+            pending.saved = True

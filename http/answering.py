@@ -36,8 +36,13 @@ def answer(result: Any, *, status: int, request: web.Request) -> web.StreamRespo
         return result
     response = json_answer(encode(result), status=status)
     if isinstance(result, SignedIn):
-        response.set_cookie(COOKIE, result.token, httponly=True, samesite="Strict", secure=request.secure, path="/")
+        sign_in(response, result.token, request)
     return response
+
+
+def sign_in(response: web.Response, token: str, request: web.Request) -> None:
+    """Let a browser keep the token as a cookie."""
+    response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=request.secure, path="/")
 
 
 def json_answer(body: bytes, *, status: int) -> web.Response:

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: one effect, and the same answer again for 24 hours, across a restart.
 
-The answer is saved in the same commit as the change wherever one actor makes it; where several do, right after it. Two
-requests with one key at once: the second waits for the first. If the first's client has gone, its work may still be
-under way; then the store commits one of the two and refuses the other.
+The answer is saved in the same commit as the change; where it waits for none (a heartbeat is begun, a run is given its
+result), by itself. Two requests with one key at once: the second waits for the first. If the first's client has gone,
+its work may still be under way; then the store commits one of the two and refuses the other.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
+from opencognit.domain.caller import SignedIn
 from opencognit.domain.errors import DomainError, IdempotencyConflict, ValidationFailed
 from opencognit.domain.instants import after
 from opencognit.domain.message import decode
 from opencognit.domain.origin import PendingAnswer
 from opencognit.domain.records import ANSWERS_KEPT, Answer, Unit
-from opencognit.http.answering import answer, json_answer
+from opencognit.http.answering import answer, json_answer, sign_in
 from opencognit.http.request import Request
 from opencognit.http.route import Route
 from opencognit.runtime import Runtime
@@ -26,10 +27,11 @@ from opencognit.security.secrets import fingerprint
 LONGEST_KEY: Final = 255
 
 
-class Versioned(msgspec.Struct, frozen=True):
-    """The part of a kept answer that its `ETag` is made of, if it is an entity's."""
+class Kept(msgspec.Struct, frozen=True):
+    """The part of a kept answer that its headers are made of: an entity's `ETag`, the cookie of a sign-in."""
 
     version: int | None = None
+    token: str | None = None
 
 
 class IdempotentAnswers:
@@ -66,7 +68,7 @@ class IdempotentAnswers:
     ) -> web.StreamResponse:
         first = await self._first(whose)
         if first is not None:
-            return self._again(first, print_)
+            return self._again(first, print_, request, route)
         pending = PendingAnswer(
             caller=whose[0],
             key=whose[1],
@@ -78,15 +80,24 @@ class IdempotentAnswers:
         try:
             result = await route.handler(request)
             if not pending.saved and not isinstance(result, web.StreamResponse):
-                now = self._runtime.clock.now()
-                await self._runtime.store.commit(Unit(records=(pending.record(result, now),), now=now))
+                await self._save(pending, result)
         except DomainError:
             # An earlier try, whose client has gone or was told 503, may have been done meanwhile.
             first = await self._first(whose)
             if first is None:
                 raise
-            return self._again(first, print_)
+            return self._again(first, print_, request, route)
         return answer(result, status=route.status, request=request.raw)
+
+    async def _save(self, pending: PendingAnswer, result: object) -> None:
+        now = self._runtime.clock.now()
+        saving = self._runtime.store.commit(Unit(records=(pending.record(result, now),), now=now))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            # The client has gone, and the effect is there: whoever asks again waits until its answer is, too.
+            await asyncio.wait([saving])
+            raise
 
     async def _first(self, whose: tuple[str, str]) -> Answer | None:
         return await self._runtime.queries.answer(*whose, after(self._runtime.clock.now(), -ANSWERS_KEPT))
@@ -94,12 +105,15 @@ class IdempotentAnswers:
     def _seal(self, body: bytes) -> bytes:
         return self._runtime.box.seal(body.decode()).encode()
 
-    def _again(self, first: Answer, print_: str) -> web.Response:
+    def _again(self, first: Answer, print_: str, request: Request, route: Route) -> web.Response:
         if first.fingerprint != print_:
             raise IdempotencyConflict
         body = self._runtime.box.open(first.body.decode()).encode() if first.sealed else first.body
         response = json_answer(body, status=first.status)
-        if (version := decode(body, Versioned).version) is not None:
-            response.headers["ETag"] = f'"{version}"'
+        kept = decode(body, Kept)
+        if kept.version is not None:
+            response.headers["ETag"] = f'"{kept.version}"'
+        if route.answer is SignedIn and kept.token is not None:
+            sign_in(response, kept.token, request.raw)
         response.headers["Idempotency-Replayed"] = "true"
         return response

@@ -76,9 +76,10 @@ async def sign_in(request: Request[SignInBody]) -> SignedIn:
     body = await request.body()
     user, password_hash = await _verified(request, body.email, body.password)
     session, token = _session(request, user.id)
-    message = OpenSession(session=session, password_hash=password_hash)
+    signed_in = SignedIn(token=token, user=user)
+    message = OpenSession(session=session, reply=signed_in, password_hash=password_hash)
     await request.runtime.ask_accounts(message, origin=request.origin)
-    return SignedIn(token=token, user=user)
+    return signed_in
 
 
 @routes.add("POST", f"/api/auth/{PATHS['sign_out']}", subject=Subject.SIGNED_IN, agents=Agents.COMPANY)

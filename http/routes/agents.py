@@ -166,8 +166,9 @@ async def issue_token(request: Request) -> AgentToken:
         now=now,
         lifetime=lifetime,
     )
-    await runtime.ask_accounts(OpenSession(session=session), origin=request.origin)
-    return AgentToken(token=token, agent_id=request.id, expires_at=session.expires_at)
+    issued = AgentToken(token=token, agent_id=request.id, expires_at=session.expires_at)
+    await runtime.ask_accounts(OpenSession(session=session, reply=issued), origin=request.origin)
+    return issued
 
 
 @routes.add("DELETE", f"{ONE}/token", subject=Subject.AGENT, right=Right.OWN)

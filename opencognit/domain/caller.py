@@ -131,9 +131,14 @@ class ChangePassword(Message[list[Session]], frozen=True, kw_only=True):
 
 
 class OpenSession(Message[Session], frozen=True, kw_only=True):
-    """Remember a token that is about to be handed out; for a password, if its hash is still this."""
+    """Remember a token that is about to be handed out; for a password, if its hash is still this.
+
+    Attributes:
+        reply: what hands it out; a retry is given the same.
+    """
 
     session: Session
+    reply: msgspec.Struct
     password_hash: str | None = None
 
 

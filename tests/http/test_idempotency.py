@@ -365,6 +365,7 @@ async def test_an_answer_that_holds_a_token_is_given_again_and_kept_sealed(
     for where, body in posts:
         first, again = [await keyed(owner, where, body, key=where) for _ in range(2)]
         assert_same(first, again)
+        assert again.headers.get("Set-Cookie") == first.headers.get("Set-Cookie")
         assert found_in(runtime.data, first.json["token"].rpartition(".")[2]) == []
     assert found_in(runtime.data, email), "the search finds what is in the clear"
 
