@@ -8,6 +8,7 @@ from typing import Any, Self
 import aiohttp
 
 from tests.documented import assert_documented
+from tests.seen import saw_message
 
 _numbers = itertools.count(1)
 
@@ -127,6 +128,7 @@ class Follower:
         """The next message, within twenty seconds."""
         # To import a model's client alone takes one, and several on a busy machine.
         message: dict[str, Any] = await self.socket.receive_json(timeout=20)
+        saw_message(message)
         self.seen.append(message)
         return message
 

@@ -1,6 +1,6 @@
 """Fixtures that give running things and stop them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,22 @@ from opencognit.runtime import Runtime
 from opencognit.settings import Settings
 from opencognit.testing import ManualClock, ScriptedProvider
 from tests.builders import Api, Follower
+from tests.reference import assert_shown
+from tests.seen import SEEN
 
 # How long a machine takes is not what the properties are about.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """A test that `docs/reference.md` names has seen what its rows are about, by itself and not by its fixtures."""
+    SEEN.clear()
+    yield
+    assert_shown(item.nodeid)
 
 
 def quick_settings(**overrides: Any) -> Settings:

@@ -8,19 +8,22 @@ import jsonschema_rs
 
 from opencognit.http.openapi import document
 from opencognit.http.server import ROUTES
+from tests.seen import saw_answer, saw_refusal
 
 Json = dict[str, Any]
 
 DOCUMENT: Json = document(ROUTES)
-WAYS = [(route.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", route.path)), route.path) for route in ROUTES]
+WAYS = [(route, re.compile(re.sub(r"\{\w+\}", "[^/]+", route.path))) for route in ROUTES]
 
 
 def assert_documented(method: str, path: str, *, status: int, headers: Any, json: Any) -> None:
     """The answer is one that the document promises; what is at no route is not asked about."""
+    saw_refusal(status, json)
     at = path.partition("?")[0]
-    for known, way, template in WAYS:
-        if known == method and way.fullmatch(at):
-            _assert_promised(template, method.lower(), status, headers, json)
+    for route, way in WAYS:
+        if route.method == method and way.fullmatch(at):
+            _assert_promised(route.path, method.lower(), status, headers, json)
+            saw_answer(route, path, status, json)
 
 
 def _assert_promised(path: str, method: str, status: int, headers: Any, json: Any) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import aiohttp
 
 from tests.builders import Api
+from tests.documented import assert_documented
 from tests.http.sockets import Json, bearer
+from tests.seen import saw_message
 
 
 class EventReader:
@@ -66,6 +68,7 @@ class EventReader:
     @staticmethod
     def _event(named: dict[str, str]) -> Json:
         event: Json = json.loads(named["data"])
+        saw_message(event)
         assert event["type"] == named["event"]
         assert str(event.get("seq")) == named.get("id", "None")
         return event
@@ -74,9 +77,10 @@ class EventReader:
 @contextlib.asynccontextmanager
 async def reading(api: Api, company: Json, query: str = "", **headers: Any) -> AsyncIterator[EventReader]:
     """Read a company's stream; it has begun when the block does."""
-    url = f"{api.url}/api/unternehmen/{company['id']}/ereignisse{query}"
-    async with api.session.get(url, headers={**bearer(api), **headers}) as response:
+    path = f"/api/unternehmen/{company['id']}/ereignisse{query}"
+    async with api.session.get(api.url + path, headers={**bearer(api), **headers}) as response:
         response.raise_for_status()
+        assert_documented("GET", path, status=response.status, headers=response.headers, json=None)
         try:
             yield EventReader(response)
         finally:

@@ -614,6 +614,15 @@ class TestLimits:
         await patched(owner, agent, limits=[])
         await follower.until("task_completed", taskId=task["id"])
 
+    async def test_an_agent_has_one_of_each_kind_for_each_time(self, owner: Api) -> None:
+        limits = [
+            {"art": kind, "zeitraum": period, "hoechstens": 5}
+            for kind in ("cent", "tokens", "runs")
+            for period in ("month", "week", "day", "5h")
+        ]
+        agent = await hired(owner, await owner.company(), limits=limits)
+        assert (await now(owner, agent))["limits"] == limits
+
     @pytest.mark.parametrize(
         "limit",
         [

@@ -75,6 +75,13 @@ async def test_a_goal_is_answered_with_all_that_was_set(owner: Api, company: Jso
     assert await current(owner, answer.json) == answer.json
 
 
+async def test_a_goal_is_of_any_level(owner: Api, path: str) -> None:
+    levels = ["company", "team", "agent", "task"]
+    for level in levels:
+        await owner.make(path, {"titel": "Grow", "ebene": level})
+    assert [goal["ebene"] for goal in (await owner.get(path)).json] == levels
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -34,6 +34,12 @@ def name_of(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
+async def test_anyone_reads_the_document_and_the_page(nobody: Api) -> None:
+    document, page = await nobody.get("/api/openapi.json"), await nobody.get("/api/docs")
+    assert (document.status, document.json["openapi"]) == (200, "3.1.0")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
 @pytest.fixture
 async def published(nobody: Api) -> Json:
     """The document as anyone gets it."""

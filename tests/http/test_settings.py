@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opencognit.domain.kinds import SETTINGS
-from opencognit.domain.setting import SERVER, ChangeSetting
+from opencognit.domain.setting import KNOWN, SERVER, ChangeSetting
 from opencognit.runtime import Runtime
 from tests.builders import Api, assert_error
 from tests.conftest import quick_settings
@@ -110,6 +110,15 @@ async def test_a_mask_that_stands_for_nothing_is_refused(owner: Api, company: Js
 async def test_every_name_of_a_secret_is_shown_masked(admin: Api, name: str) -> None:
     assert (await put(admin, name, KEY)).json["wert"] == MASKED
     assert (await settings(admin)).json == {name: MASKED}
+
+
+async def test_what_the_runtime_reads_is_kept_and_its_secrets_are_shown_masked(admin: Api) -> None:
+    price = {"input": 300, "output": 1500}
+    values = {"model_prices": {"mine": price}, "fallback_price": price}
+    keys = {name for name in KNOWN if name not in values}
+    for name, value in (values | dict.fromkeys(keys, KEY)).items():
+        assert (await put(admin, name, value)).status == 200
+    assert (await settings(admin)).json == values | dict.fromkeys(keys, MASKED)
 
 
 @pytest.mark.parametrize(
