@@ -178,6 +178,7 @@ class Company(CompanyBudget):
         await self.erase(CompanyErased(self.id), reply=done)
         self.system.directory.forget_company(self.id)
         self.system.surroundings.prices.forget(self.id)
+        self.system.subscribers.forget_company(self.id)
         self.system.drop_company(self.id)
         return done
 

@@ -115,7 +115,8 @@ class PersistentActor(AsyncioActor, Generic[S]):
         Args:
             state: the next state; version and time of change are set here.
             *parts: records and events of the same commit.
-            reply: what the asker is answered with, if it is not the state (kept for a retry with the same key).
+            reply: what the asker is answered with, if it is not the state, or what makes that of the state (kept for
+                a retry with the same key).
 
         Returns:
             The committed state.
@@ -132,7 +133,8 @@ class PersistentActor(AsyncioActor, Generic[S]):
             updated_at=now,
             created_at=before.created_at if before is not None else now,
         )
-        answer = state if reply is None else reply
+        made = reply(state) if callable(reply) else reply
+        answer = state if made is None else made
         snapshot = Snapshot(kind=self.kind.name, id=self.id, before=before, entity=state)
         await self._commit(snapshot, parts, answer, now)
         self.state = state

@@ -1,15 +1,16 @@
 """What actors need from outside, as protocols; `runtime.py` fills them with real parts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from opencognit.clock import Clock, IdSource, Jitter, SystemJitter
 from opencognit.domain.coding_session import CodingSession
+from opencognit.domain.delivery import Delivery, Posted
 from opencognit.domain.directory import Directory
-from opencognit.domain.events import RunOutput
+from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import Instant, Seconds
 from opencognit.domain.pricing import StatedPrices
 from opencognit.domain.records import Unit
@@ -70,6 +71,13 @@ class Questions(Protocol):
     def open_execution(self, routine_id: str, task_id: str | None = None) -> Awaitable[bytes | None]: ...
     def routines_with_due_time(self, company_id: str | None = None) -> Awaitable[list[str]]: ...
     def attempts_at(self, task_id: str, agent_id: str, limit: int) -> Awaitable[list[bytes]]: ...
+    def newest_event(self) -> Awaitable[int]: ...
+    def subscriptions_counted(self, company_id: str) -> Awaitable[int]: ...
+    def subscription_secret(self, subscription_id: str) -> Awaitable[str | None]: ...
+    def subscription_progress(self, subscription_id: str) -> Awaitable[tuple[int, list[Delivery]]]: ...
+    def delivery(self, subscription_id: str, delivery_id: str) -> Awaitable[Delivery | None]: ...
+    def event(self, company_id: str, seq: int) -> Awaitable[Published | None]: ...
+    def event_ahead(self, company_id: str, after: int, types: tuple[str, ...]) -> Awaitable[Any]: ...
 
 
 class Store(Protocol):
@@ -95,6 +103,18 @@ class Outside(Protocol):
     def list_files(self, workspace: str, path: str) -> Awaitable[str]: ...
     def run_command(self, workspace: str, command: str) -> Awaitable[str]: ...
     def fetch_url(self, url: str) -> Awaitable[str]: ...
+
+
+class Post(Protocol):
+    """The way of events to other programs; see `providers/event_post.py`."""
+
+    def check(self, url: str) -> None:
+        """Refuse an address that can be seen to be wrong."""
+
+    def post(
+        self, url: str, body: bytes, *, message_id: str, secrets: Sequence[str], now: Instant
+    ) -> Awaitable[Posted]:
+        """Try once; each secret signs."""
 
 
 class SecretKeeper(Protocol):
@@ -146,6 +166,9 @@ class Limits:
     commands_to_approve: tuple[str, ...] = ()
     missed_after: Seconds = 60
     catch_up_limit: int = 100
+    delivery_retry_delays: tuple[Seconds, ...] = (5, 300, 1800, 7200, 18000, 36000)
+    disable_after: Seconds = 5 * 24 * 3600
+    deliveries_kept: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +182,7 @@ class Surroundings:
     providers: Mapping[str, Provider]
     secrets: SecretKeeper
     outside: Outside
+    post: Post
     limits: Limits
     prices: StatedPrices = field(default_factory=StatedPrices)
     show: Callable[[RunOutput], None] = lambda _output: None

@@ -18,6 +18,7 @@ from opencognit.actors.persistent_actor import Look, PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.provider_gate import ProviderGate, ProviderGates
 from opencognit.actors.run_slots import RunSlots
+from opencognit.actors.subscribers import Subscribers
 from opencognit.domain.errors import DeadlineExceeded, Draining, MailboxFull
 from opencognit.domain.instants import after
 from opencognit.domain.kinds import Kind
@@ -52,6 +53,7 @@ class ActorSystem:
         surroundings: what the actors work with.
         generation: counts the passivation rounds; an actor remembers in which it was last touched.
         restarts: how many times actors were restarted since the start.
+        subscribers: the subscriptions that are sent events.
         draining: the system ends, and activates nothing more.
     """
 
@@ -64,6 +66,7 @@ class ActorSystem:
         self.directory = surroundings.directory
         self.limits = surroundings.limits
         self.runs = LiveRuns()
+        self.subscribers = Subscribers()
         self.slots = RunSlots(self.limits.runs_at_once)
         self.jitter = surroundings.jitter
         self.gates = ProviderGates(lambda key: ProviderGate.spawn(self, key))

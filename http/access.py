@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from opencognit.domain.agent import AgentStatus
 from opencognit.domain.caller import Caller, CallerKind, Right, ServerRole
 from opencognit.domain.errors import Forbidden, NotAuthenticated, NotFound, ValidationFailed
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, TASK_LOCK, Kind
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, SUBSCRIPTION, TASK_LOCK, Kind
 from opencognit.domain.message import decode
 from opencognit.domain.origin import Origin
 from opencognit.domain.run import Run
@@ -35,6 +35,7 @@ _KINDS: Final[Mapping[Subject, Kind[Any]]] = {
     Subject.MEETING: MEETING,
     Subject.GOAL: GOAL,
     Subject.ROUTINE: ROUTINE,
+    Subject.SUBSCRIPTION: SUBSCRIPTION,
 }
 
 

@@ -48,6 +48,7 @@ class Subject(StrEnum):
     GOAL = "goal"
     ROUTINE = "routine"
     TRIGGER = "trigger"
+    SUBSCRIPTION = "subscription"
 
 
 class Agents(StrEnum):

@@ -43,6 +43,7 @@ from opencognit.http.routes import (
     routines,
     runs,
     settings,
+    subscriptions,
     system,
     tasks,
     webhooks,
@@ -57,7 +58,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(events, accounts, settings, system, webhooks, documents),
+        *(events, subscriptions, accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )

@@ -8,8 +8,10 @@ from opencognit.actors.system import ActorSystem
 from opencognit.domain.approval import AskerGone
 from opencognit.domain.company import ResolveBlocker
 from opencognit.domain.goal import FollowTasks, ForgetGoal
-from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, TASK_LOCK
+from opencognit.domain.kinds import AGENT, APPROVAL, COMPANY, GOAL, MEETING, ROUTINE, SUBSCRIPTION, TASK_LOCK
+from opencognit.domain.message import decode
 from opencognit.domain.routine import FollowExecution
+from opencognit.domain.subscription import Subscription
 from opencognit.domain.task import FollowEscalation
 from opencognit.store.queries import Queries
 
@@ -20,6 +22,7 @@ async def recover(system: ActorSystem, queries: Queries) -> None:
     await _recover_the_board(system, queries)
     await _recover_goals(system, queries)
     await _recover_routines(system, queries)
+    await _recover_subscriptions(system, queries)
     for agent_id in await queries.agents_to_wake():
         system.wake(AGENT, agent_id)
 
@@ -58,3 +61,10 @@ async def _recover_routines(system: ActorSystem, queries: Queries) -> None:
         system.tell(ROUTINE, routine_id, FollowExecution(task_id=task_id), internal=True)
     for routine_id in await queries.routines_with_due_time():
         system.wake(ROUTINE, routine_id)
+
+
+async def _recover_subscriptions(system: ActorSystem, queries: Queries) -> None:
+    for body in await queries.active_subscriptions():
+        subscription = decode(body, Subscription)
+        system.subscribers.note(subscription)
+        system.wake(SUBSCRIPTION, subscription.id)

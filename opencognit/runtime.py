@@ -35,6 +35,7 @@ from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.ports import Surroundings
 from opencognit.actors.routine import Routine as RoutineActor
 from opencognit.actors.settings_book import SettingsBook
+from opencognit.actors.subscription import Subscription as SubscriptionActor
 from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
 from opencognit.adapters import built_in_adapters
@@ -43,6 +44,7 @@ from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
 from opencognit.domain.company import Company, CreateCompany
+from opencognit.domain.delivery import DeliverNext
 from opencognit.domain.directory import Directory
 from opencognit.domain.errors import (
     DeadlineExceeded,
@@ -52,7 +54,7 @@ from opencognit.domain.errors import (
 )
 from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import instant
-from opencognit.domain.kinds import AGENT, COMPANY, TASK_LOCK
+from opencognit.domain.kinds import AGENT, COMPANY, SUBSCRIPTION, TASK_LOCK
 from opencognit.domain.message import Message, decode, made
 from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.pricing import StatedPrices
@@ -62,6 +64,7 @@ from opencognit.domain.task import FINISHED, CreateTask, Task
 from opencognit.domain.webhook import Webhook
 from opencognit.housekeeping import keep_house
 from opencognit.log_output import log_through_logging
+from opencognit.providers.event_post import EventPost
 from opencognit.providers.port import Provider
 from opencognit.providers.prices import PriceList
 from opencognit.recovery import recover
@@ -86,6 +89,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
     "meeting": MeetingActor,
     "goal": GoalActor,
     "routine": RoutineActor,
+    "subscription": SubscriptionActor,
 }
 
 
@@ -185,6 +189,11 @@ class Runtime:
         )
         self.providers = {**built_in, **self._own_providers}
         self._stack.push_async_callback(self._close_providers)
+        webhooks = self.settings.webhooks
+        self._post = EventPost(
+            allowed_addresses=frozenset(webhooks.allowed_addresses), time_limit=webhooks.time_limit_seconds
+        )
+        self._stack.push_async_callback(self._post.close)
         await self._load_directory()
         await self._load_prices()
         self.system = self._make_system()
@@ -212,6 +221,7 @@ class Runtime:
             providers=self.providers,
             secrets=self._secrets,
             outside=self._outside,
+            post=self._post,
             limits=self.settings.limits(agents_folder=self.data / "agents"),
             prices=self.prices,
             show=self._show,
@@ -255,6 +265,10 @@ class Runtime:
 
     def _publish(self, events: Sequence[Published]) -> None:
         self.hub.actor_inbox.put(Envelope(Publish(events)))
+        if self.system.draining:
+            return  # it goes on from there after the next start
+        for subscription_id in self.system.subscribers.wanting(events):
+            self.system.tell(SUBSCRIPTION, subscription_id, DeliverNext(), internal=True)
 
     def _show(self, output: RunOutput) -> None:
         self.hub.actor_inbox.put(Envelope(Show(output, self.clock.now())))

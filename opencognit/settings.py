@@ -154,6 +154,16 @@ KEEP_ALL: Final = Retention(
 """No limit of anything."""
 
 
+class Webhooks(Section, frozen=True, kw_only=True):
+    """`[webhooks]`."""
+
+    allowed_addresses: tuple[str, ...]
+    time_limit_seconds: Length
+    retry_delays_seconds: tuple[Pause, ...]
+    disable_after_seconds: Length
+    deliveries_kept: Count
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings, checked."""
 
@@ -166,6 +176,7 @@ class Settings(Section, frozen=True, kw_only=True):
     approvals: Approvals
     routines: Routines
     retention: Retention
+    webhooks: Webhooks
 
     @classmethod
     def load(
@@ -237,6 +248,9 @@ class Settings(Section, frozen=True, kw_only=True):
             memories_per_agent=self.agents.memories_per_agent,
             missed_after=self.routines.missed_after_seconds,
             catch_up_limit=self.routines.catch_up_limit,
+            delivery_retry_delays=self.webhooks.retry_delays_seconds,
+            disable_after=self.webhooks.disable_after_seconds,
+            deliveries_kept=self.webhooks.deliveries_kept,
         )
 
 

@@ -8,7 +8,7 @@ then comes a `Resync` in its place.
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
 import aiohttp
@@ -18,7 +18,7 @@ from aiohttp import WSMsgType
 from opencognit.client.connection import GATEWAYS, Connection
 from opencognit.client.errors import ServerUnreachable, UnexpectedAnswer
 from opencognit.domain.errors import Forbidden, NotAuthenticated, RateLimited, ValidationFailed
-from opencognit.domain.events import Event, RunOutput
+from opencognit.domain.events import KINDS, Event, RunOutput
 from opencognit.domain.wire_names import FIELDS
 
 SIGNED_OUT: Final = 4401
@@ -229,15 +229,7 @@ class EventStream:
                 raise ValidationFailed(message.error)
 
 
-def _below(kind: type[Event]) -> Iterator[type[Event]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from _below(one)
-
-
-_KINDS: Final[Mapping[str, type[Event] | type[RunOutput]]] = {RunOutput.type: RunOutput} | {
-    kind.type: kind for kind in _below(Event) if "type" in vars(kind)
-}
+_KINDS: Final[Mapping[str, type[Event] | type[RunOutput]]] = {RunOutput.type: RunOutput, **KINDS}
 """By their names on the wire."""
 
 

@@ -12,6 +12,7 @@ from opencognit.domain.approval import Approval, ApprovalQuery, AskAgain, Decisi
 from opencognit.domain.caller import Member, PasswordBody, RegisterBody, SignedIn, SignInBody, User
 from opencognit.domain.chat import ChatBody, ChatMessage, ChatQuery, ReadBody, UnreadCount
 from opencognit.domain.company import AddMember, Company, CreateCompany, UpdateCompany
+from opencognit.domain.delivery import Delivery
 from opencognit.domain.events import Activity
 from opencognit.domain.execution import Execution
 from opencognit.domain.figures import CostQuery, CostSummary, Dashboard
@@ -34,6 +35,13 @@ from opencognit.domain.routine import (
 )
 from opencognit.domain.run import Run as AgentRun
 from opencognit.domain.setting import Setting, SettingBody, SettingsQuery
+from opencognit.domain.subscription import (
+    CreateSubscription,
+    NewSubscription,
+    Subscription,
+    SubscriptionQuery,
+    UpdateSubscription,
+)
 from opencognit.domain.system import AdapterBody, Health, Ready, ServerStatus
 from opencognit.domain.task import (
     AddComment,
@@ -64,6 +72,8 @@ TRIGGER: Path[[str]] = Path("/api/triggers/{id}")
 APPROVAL: Path[[str]] = Path(f"/api/{PATHS['approvals']}/{{id}}")
 GOAL: Path[[str]] = Path(f"/api/{PATHS['goals']}/{{id}}")
 MEETING: Path[[str]] = Path("/api/meetings/{id}")
+SUBSCRIPTION: Path[[str]] = Path(f"/api/{PATHS['subscriptions']}/{{id}}")
+DELIVERY: Path[[str, str]] = Path(f"/api/{PATHS['subscriptions']}/{{id}}/{PATHS['deliveries']}/{{deliveryId}}")
 SETTINGS: Path[[]] = Path(f"/api/{PATHS['settings']}")
 SETTING: Path[[str]] = Path(f"/api/{PATHS['settings']}/{{key}}")
 
@@ -216,6 +226,22 @@ class Meetings(Resource[Mode]):
     cancel = (MEETING / "cancel").call("POST", Meeting)
 
 
+class Subscriptions(Resource[Mode]):
+    """Other programs that the company's events are posted to."""
+
+    list = (COMPANY / PATHS["subscriptions"]).pages(Subscription, SubscriptionQuery)
+    create = (COMPANY / PATHS["subscriptions"]).call("POST", NewSubscription, CreateSubscription)
+    """Its `secret` is never shown again."""
+    get = SUBSCRIPTION.call("GET", Subscription)
+    update = SUBSCRIPTION.call("PATCH", Subscription, UpdateSubscription)
+    delete = SUBSCRIPTION.call("DELETE", Success)
+    rotate_secret = (SUBSCRIPTION / PATHS["secret"]).call("POST", NewSubscription)
+    test = (SUBSCRIPTION / "test").call("POST", Delivery)
+    deliveries = (SUBSCRIPTION / PATHS["deliveries"]).pages(Delivery, Backwards)
+    """The newest first."""
+    redeliver = (DELIVERY / PATHS["redeliver"]).call("POST", Delivery)
+
+
 class Settings(Resource[Mode]):
     """Settings of the server, and of each company."""
 
@@ -248,6 +274,7 @@ class Resources(Generic[Mode]):
         self.chat: Chat[Mode] = Chat(connection, run)
         self.goals: Goals[Mode] = Goals(connection, run)
         self.meetings: Meetings[Mode] = Meetings(connection, run)
+        self.subscriptions: Subscriptions[Mode] = Subscriptions(connection, run)
         self.settings: Settings[Mode] = Settings(connection, run)
         self.system: System[Mode] = System(connection, run)
 

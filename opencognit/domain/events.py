@@ -4,8 +4,9 @@ An event is written in the same commit as the change that it tells of; the store
 name on the wire, the fields are its `data`. An `Activity` is an event and, kept longer, a row of the activity feed.
 """
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -324,6 +325,16 @@ class Activity(Event, frozen=True, kw_only=True):
     text: str
     details: dict[str, Any] | None
     created_at: Instant
+
+
+def _below(kind: type[Event]) -> Iterator[type[Event]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+KINDS: Final[Mapping[str, type[Event]]] = {kind.type: kind for kind in _below(Event) if "type" in vars(kind)}
+"""Every event by its name on the wire."""
 
 
 class Published(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from opencognit.domain.meeting import Meeting
 from opencognit.domain.message import Entity
 from opencognit.domain.routine import Routine
 from opencognit.domain.setting import Settings
+from opencognit.domain.subscription import Subscription
 from opencognit.domain.task import Task
 
 E = TypeVar("E", bound=Entity)
@@ -37,3 +38,4 @@ SETTINGS = Kind("settings", Settings)
 MEETING = Kind("meeting", Meeting)
 GOAL = Kind("goal", Goal)
 ROUTINE = Kind("routine", Routine)
+SUBSCRIPTION = Kind("subscription", Subscription)

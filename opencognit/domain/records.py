@@ -12,6 +12,7 @@ import msgspec
 from opencognit.domain.caller import CompanyRole, Session, User
 from opencognit.domain.chat import ChatMessage
 from opencognit.domain.coding_session import CodingSession
+from opencognit.domain.delivery import Delivery
 from opencognit.domain.events import Event
 from opencognit.domain.execution import Execution, ExecutionStatus
 from opencognit.domain.instants import Instant
@@ -246,6 +247,34 @@ class ExecutionsErased(msgspec.Struct, frozen=True, kw_only=True):
     routine_id: str
 
 
+class SubscriptionSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed secret of a subscription."""
+
+    subscription_id: str
+    company_id: str
+    sealed: str
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription is through with all events up to this one: they were tried, or are none of its."""
+
+    subscription_id: str
+    seq: int
+
+
+class DeliveriesTrimmed(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the log of a subscription, what is older than the newest `kept` goes, unless it is still to be sent."""
+
+    subscription_id: str
+    kept: int
+
+
+class SubscriptionErased(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret and the log of a subscription go."""
+
+    subscription_id: str
+
+
 class CompanyErased(msgspec.Struct, frozen=True):
     """All that belongs to the company goes."""
 
@@ -308,6 +337,11 @@ Record: TypeAlias = (
     | Execution
     | ExecutionsEnded
     | ExecutionsErased
+    | SubscriptionSecret
+    | Delivery
+    | Delivered
+    | DeliveriesTrimmed
+    | SubscriptionErased
     | CompanyErased
     | Expired
     | EventsDropped

@@ -139,6 +139,13 @@ FIELDS = {
     "catch_up_policy": "catchUpPolicy",
     "variables": "variablen",
     "last_execution_at": "zuletztAusgefuehrtAm",
+    "subscription_id": "abonnementId",
+    "event_types": "ereignisTypen",
+    "event_type": "ereignisTyp",
+    "failing_since": "fehlschlaegtSeit",
+    "old_secret_until": "altesGeheimnisBis",
+    "response_status": "antwortStatus",
+    "last_attempt_at": "letzterVersuchAm",
 }
 """Fields of entities and request bodies."""
 
@@ -310,5 +317,9 @@ PATHS = {
     "routines": "routinen",
     "executions": "ausfuehrungen",
     "cost_summary": "kosten/zusammenfassung",
+    "subscriptions": "abonnements",
+    "deliveries": "zustellungen",
+    "redeliver": "wiederholen",
+    "secret": "geheimnis",
 }
 """Words of paths."""

@@ -71,6 +71,7 @@ def guarded_session(
     *,
     timeout: aiohttp.ClientTimeout = DEFAULT_TIMEOUT,
     resolver: AbstractResolver | None = None,
+    connections: int = 100,
 ) -> aiohttp.ClientSession:
     """A session for URLs that come from users or agents.
 
@@ -85,6 +86,7 @@ def guarded_session(
             addresses: they have to be named as such.
         timeout: of each call that names no other.
         resolver: what turns names into addresses; the system's own if None. The session closes it.
+        connections: at once, at most; 0 for any number. Further calls wait, which counts as part of their time.
 
     Raises:
         ValueError: an entry of `allowed` names no place.
@@ -94,7 +96,7 @@ def guarded_session(
     redirects = aiohttp.TraceConfig()
     redirects.on_request_redirect.append(_refuse_redirect)
     return aiohttp.ClientSession(
-        connector=_GuardedConnector(guarded, permitted),
+        connector=_GuardedConnector(guarded, permitted, connections),
         timeout=timeout,
         trace_configs=[redirects],
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -136,8 +138,8 @@ class _GuardedResolver(AbstractResolver):
 class _GuardedConnector(aiohttp.TCPConnector):
     """Checks what needs no resolver, which aiohttp therefore does not ask: addresses given as such."""
 
-    def __init__(self, resolver: _GuardedResolver, permitted: "_AllowList") -> None:
-        super().__init__(resolver=resolver)
+    def __init__(self, resolver: _GuardedResolver, permitted: "_AllowList", connections: int) -> None:
+        super().__init__(resolver=resolver, limit=connections)
         self._guarded_resolver = resolver
         self._permitted = permitted
 

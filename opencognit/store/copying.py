@@ -6,8 +6,14 @@ from typing import Final
 from opencognit.domain.errors import StorageUnavailable
 from opencognit.store.database import sqlite3
 
-SECRET_TABLES: Final = ("sessions", "agent_secrets", "setting_secrets", "trigger_secrets", "coding_sessions", "answers")
+SECRET_TABLES: Final = (
+    *("sessions", "agent_secrets", "setting_secrets", "trigger_secrets", "subscription_secrets", "coding_sessions"),
+    "answers",
+)
 """What a copy is emptied of, beside the hashes of passwords."""
+
+CALLING: Final = ("subscriptions", "deliveries")
+"""What would have a copy call other programs."""
 
 
 def copy_without_secrets(source: Path, target: Path) -> frozenset[str]:
@@ -25,7 +31,7 @@ def copy_without_secrets(source: Path, target: Path) -> frozenset[str]:
             copy = sqlite3.connect(target)
             try:
                 original.backup(copy)
-                for table in SECRET_TABLES:
+                for table in (*SECRET_TABLES, *CALLING):
                     copy.execute(f"DELETE FROM {table}")  # noqa: S608 - names come from this file
                 copy.execute("UPDATE users SET password_hash = ''")
                 copy.commit()

@@ -28,6 +28,7 @@ from opencognit.store.retention_queries import RetentionQueries
 from opencognit.store.routine_queries import RoutineQueries
 from opencognit.store.settings_queries import SettingsQueries
 from opencognit.store.snapshots import SHELVES
+from opencognit.store.subscription_queries import SubscriptionQueries
 from opencognit.store.tables import (
     Agents,
     AgentSecrets,
@@ -72,6 +73,7 @@ class Queries(
     CostQueries,
     FigureQueries,
     RetentionQueries,
+    SubscriptionQueries,
 ):
     """The questions."""
 

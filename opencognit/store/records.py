@@ -1,7 +1,7 @@
 """How each kind of record becomes rows. One function each, in one table at the end."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opencognit.domain import records
 from opencognit.domain.caller import Session
@@ -14,20 +14,9 @@ from opencognit.domain.message import encode
 from opencognit.domain.run import Run
 from opencognit.domain.task import Comment
 from opencognit.domain.wire_names import FIELDS
+from opencognit.store.cursor import Cursor
 from opencognit.store.snapshots import SHELVES
-
-
-class Cursor(Protocol):
-    """The part of a DB-API cursor that is used here."""
-
-    def execute(self, sql: str, parameters: tuple[Any, ...] = ...) -> Any:
-        """Run one statement."""
-
-    def executemany(self, sql: str, parameters: list[tuple[Any, ...]]) -> Any:
-        """Run one statement for each row of parameters."""
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row."""
+from opencognit.store.subscription_records import SUBSCRIPTION_WRITERS
 
 
 def _comment(cursor: Cursor, comment: Comment) -> None:
@@ -393,6 +382,7 @@ def _company_erased(cursor: Cursor, erased: records.CompanyErased) -> None:
         *("settings", "setting_secrets", "coding_sessions"),
         *("approvals", "memories", "chat_messages", "talks", "meetings", "events", "sessions"),
         *("goals", "approvals_used", "routines", "triggers", "trigger_secrets", "executions"),
+        *("subscriptions", "subscription_secrets", "deliveries"),
         # Last: triggers write there of what goes before.
         *("counts", "cost_sums", "events_gone"),
     ):
@@ -452,6 +442,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     Execution: _execution,
     records.ExecutionsEnded: _executions_ended,
     records.ExecutionsErased: _executions_erased,
+    **SUBSCRIPTION_WRITERS,
     records.CompanyErased: _company_erased,
     records.Expired: _expired,
     records.EventsDropped: _events_dropped,

@@ -13,6 +13,7 @@ SEALED: Final = {
     "agent_secrets": "UPDATE agent_secrets SET sealed = reseal(sealed)",
     "setting_secrets": "UPDATE setting_secrets SET sealed = reseal(sealed)",
     "trigger_secrets": "UPDATE trigger_secrets SET sealed = reseal(sealed)",
+    "subscription_secrets": "UPDATE subscription_secrets SET sealed = reseal(sealed)",
     "answers": "UPDATE answers SET body = CAST(reseal(CAST(body AS TEXT)) AS BLOB) WHERE sealed",
 }
 """What seals anew all that a table holds, by the table."""

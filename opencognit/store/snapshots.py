@@ -12,6 +12,7 @@ from opencognit.domain.message import encode
 from opencognit.domain.records import Snapshot
 from opencognit.domain.routine import Routine
 from opencognit.domain.setting import Settings
+from opencognit.domain.subscription import Subscription
 from opencognit.domain.task import RANK, Task
 
 
@@ -126,6 +127,10 @@ def _routine(routine: Routine) -> tuple[Any, ...]:
     return (routine.company_id, routine.status, routine.next_due_at())
 
 
+def _subscription(subscription: Subscription) -> tuple[Any, ...]:
+    return (subscription.company_id, subscription.status)
+
+
 SHELVES: Final = {
     "company": Shelf("companies", ("month_ends_at",), _company),
     "agent": Shelf(
@@ -154,5 +159,6 @@ SHELVES: Final = {
     "approval": Shelf("approvals", ("company_id", "status", "requested_by", "expires_at", "follow_up"), _approval),
     "goal": Shelf("goals", ("company_id", "status", "parent_id", "owes"), _goal),
     "routine": Shelf("routines", ("company_id", "status", "next_due_at"), _routine),
+    "subscription": Shelf("subscriptions", ("company_id", "status"), _subscription),
 }
 """By the kind of actor."""

@@ -317,6 +317,35 @@ class Executions(Row):
     body = BlobField()
 
 
+class Subscriptions(Entities):
+    """Where the events of companies are posted."""
+
+    company_id = TextField()
+    status = TextField()
+    delivered_seq = IntegerField()
+
+
+class SubscriptionSecrets(Model):
+    """The sealed secrets of subscriptions."""
+
+    subscription_id = TextField(primary_key=True)
+    company_id = TextField()
+    sealed = TextField()
+
+    class Meta:
+        table_name = "subscription_secrets"
+
+
+class Deliveries(Row):
+    """What became of each event that was sent to a subscription."""
+
+    id = TextField(unique=True)
+    company_id = TextField()
+    subscription_id = TextField()
+    status = TextField()
+    body = BlobField()
+
+
 class ApprovalsUsed(Model):
     """Approvals of calls that were made."""
 
@@ -388,6 +417,9 @@ ALL = (
     Triggers,
     TriggerSecrets,
     Executions,
+    Subscriptions,
+    SubscriptionSecrets,
+    Deliveries,
     ApprovalsUsed,
     Events,
     EventsGone,

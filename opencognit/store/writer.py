@@ -26,8 +26,9 @@ from opencognit.domain.errors import (
 from opencognit.domain.events import Published
 from opencognit.domain.message import encode
 from opencognit.domain.records import CompanyErased, Snapshot, Unit
+from opencognit.store.cursor import Cursor
 from opencognit.store.database import sqlite3
-from opencognit.store.records import WRITERS, Cursor
+from opencognit.store.records import WRITERS
 from opencognit.store.snapshots import SHELVES
 
 BATCH: Final = 500

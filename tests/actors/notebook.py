@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from opencognit.actors.persistent_actor import PersistentActor
-from opencognit.actors.ports import Limits, Outside, SecretKeeper, Surroundings
+from opencognit.actors.ports import Limits, Outside, Post, SecretKeeper, Surroundings
 from opencognit.actors.system import ActorSystem
 from opencognit.clock import SystemIds
 from opencognit.domain.company import Company
@@ -90,6 +90,7 @@ async def system_of_notebooks(folder: Path, *, clock: ManualClock) -> AsyncItera
         providers={},
         secrets=cast("SecretKeeper", None),
         outside=cast("Outside", None),
+        post=cast("Post", None),
         limits=Limits(ask_deadline=20),
     )
     system = ActorSystem(surroundings, {"company": Notebook})

@@ -13,7 +13,7 @@ from opencognit.runtime import Runtime
 from tests.house.source import ROOT, tree
 
 SURFACE = [
-    *("AGENT", "APPROVAL", "COMPANY", "GOAL", "MEETING", "ROUTINE", "TASK_LOCK"),
+    *("AGENT", "APPROVAL", "COMPANY", "GOAL", "MEETING", "ROUTINE", "SUBSCRIPTION", "TASK_LOCK"),
     *("ActorSystem", "AsyncioActor", "AsyncioFuture", "BlockingRuntime", "DomainError", "Later", "MailboxFull"),
     *("Runtime", "Settings", "SettingsError", "WouldDeadlockError", "__version__"),
 ]

@@ -9,7 +9,9 @@ import pytest
 
 from opencognit.http.route import Subject
 from opencognit.http.server import ROUTES
+from opencognit.settings import Settings
 from tests.builders import Answer, Api
+from tests.conftest import quick_settings
 
 ALL = "observer member owner agent colleague"
 PEOPLE = "observer member owner"
@@ -105,6 +107,15 @@ TABLE = {
     "POST /api/routinen/{id}/triggers": Expected("member owner", {"kind": "webhook"}),
     "PATCH /api/triggers/{id}": Expected("member owner", {"cronExpression": "@hourly"}),
     "DELETE /api/triggers/{id}": Expected("member owner"),
+    "GET /api/unternehmen/{id}/abonnements": Expected("owner"),
+    "POST /api/unternehmen/{id}/abonnements": Expected("owner", {"url": "http://127.0.0.1:9/"}),
+    "GET /api/abonnements/{id}": Expected("owner"),
+    "PATCH /api/abonnements/{id}": Expected("owner", {"url": "http://127.0.0.1:9/spy"}),
+    "DELETE /api/abonnements/{id}": Expected("owner"),
+    "POST /api/abonnements/{id}/geheimnis": Expected("owner"),
+    "POST /api/abonnements/{id}/test": Expected("owner"),
+    "GET /api/abonnements/{id}/zustellungen": Expected("owner"),
+    "POST /api/abonnements/{id}/zustellungen/{deliveryId}/wiederholen": Expected("owner"),
     "GET /api/genehmigungen/{id}": Expected(ALL),
     "POST /api/genehmigungen/{id}/genehmigen": Expected("member owner"),
     "POST /api/genehmigungen/{id}/ablehnen": Expected("member owner"),
@@ -137,6 +148,11 @@ TABLE = {
 
 BY_NAME = {f"{route.method} {route.path}": route for route in ROUTES}
 CALLERS = ("nobody", "bad", "revoked", "stranger", "foreign_agent", *ALL.split())
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return quick_settings(webhooks={"allowed_addresses": ["127.0.0.1:9"]})
 
 
 def test_every_route_has_an_entry() -> None:
@@ -173,6 +189,10 @@ class World:
         routine = await owner.make(f"/api/unternehmen/{company['id']}/routinen", {"titel": "Report"})
         daily = {"kind": "schedule", "cronExpression": "@daily"}
         trigger = await owner.make(f"/api/routinen/{routine['id']}/triggers", daily)
+        # Nobody listens there.
+        subscribing = {"url": "http://127.0.0.1:9/", "ereignisTypen": ["goal_achieved"]}
+        subscription = await owner.make(f"/api/unternehmen/{company['id']}/abonnements", subscribing)
+        delivery = await owner.make(f"/api/abonnements/{subscription['id']}/test")
         revoked = await admin.somebody()
         await revoked.make("/api/auth/abmelden")
         # The task is looked at first: lists read what is committed, which the task's own actor learns a moment later.
@@ -201,6 +221,8 @@ class World:
             "goal": goal["id"],
             "routine": routine["id"],
             "trigger": trigger["id"],
+            "subscription": subscription["id"],
+            "delivery": delivery["id"],
             "leaver": people["leaver"].user["id"],
             "stranger": stranger.user["id"],
         }
@@ -211,7 +233,7 @@ class World:
         path = route.path.replace("{id}", self.ids.get(route.subject, self.ids["run"]))
         if path.endswith("/erneut"):
             path = path.replace(self.ids["approval"], self.ids["returned"])
-        path = path.replace("{memoryId}", self.ids["memory"])
+        path = path.replace("{memoryId}", self.ids["memory"]).replace("{deliveryId}", self.ids["delivery"])
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
         path = path.replace("{key}", "language") + TABLE[name].query.format(**self.ids)
         body = {key: self._filled(value) for key, value in (TABLE[name].body or {}).items()}

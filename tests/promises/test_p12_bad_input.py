@@ -47,6 +47,8 @@ async def _one_of_everything(admin: Api) -> dict[str, str]:
     of_company, of_agent = f"/api/unternehmen/{company['id']}", f"/api/experten/{agent['id']}"
     meeting = {"titel": "M", "veranstalterExpertId": agent["id"], "teilnehmerIds": [agent["id"]]}
     routine = await admin.make(f"{of_company}/routinen", {"titel": "Report"})
+    subscribing = {"url": "https://hooks.example/", "ereignisTypen": ["goal_achieved"]}
+    subscription = await admin.make(f"{of_company}/abonnements", subscribing)
     made = {
         "unternehmen": company,
         "experten": agent,
@@ -56,6 +58,8 @@ async def _one_of_everything(admin: Api) -> dict[str, str]:
         "meetings": await admin.make(f"{of_company}/meetings", meeting),
         "routinen": routine,
         "triggers": await admin.make(f"/api/routinen/{routine['id']}/triggers", {"kind": "webhook"}),
+        "abonnements": subscription,
+        "deliveryId": await admin.make(f"/api/abonnements/{subscription['id']}/test"),
         "skillId": await admin.make(f"{of_agent}/skills", {"name": "Reading"}),
         "memoryId": await admin.make(f"{of_agent}/erinnerungen", {"inhalt": "Tea"}),
     }

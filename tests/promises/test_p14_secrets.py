@@ -42,6 +42,8 @@ Json = dict[str, Any]
 GET = [f"{route.method} {route.path}" for route in ROUTES if route.method == "GET"]
 SHOWN_ONCE = [
     ("agent token", "POST /api/experten/{id}/token"),
+    ("subscription secret", "POST /api/unternehmen/{id}/abonnements"),
+    ("subscription secret, rotated", "POST /api/abonnements/{id}/geheimnis"),
     ("token of a sign-in", "POST /api/auth/anmelden"),
     ("token of the registration", "POST /api/auth/registrieren"),
     ("webhook secret", "POST /api/routinen/{id}/triggers"),
@@ -144,7 +146,8 @@ def settings(others: Others) -> Settings:
         "custom_allowed_addresses": places,
         "http_allowed_addresses": places,
     }
-    return quick_settings(agents=agents, work={"critic": "off"})
+    webhooks = {"allowed_addresses": ["127.0.0.1"]}
+    return quick_settings(agents=agents, webhooks=webhooks, work={"critic": "off"})
 
 
 async def works(owner: Api, company: Json, follower: Follower, adapter: str, **config: Any) -> Json:
@@ -174,6 +177,12 @@ async def tell(told: Told, world: World) -> None:
     hook = await owner.make(f"/api/routinen/{world.ids['routine']}/triggers", {"kind": "webhook"}, **once("hook"))
     told.add("webhook secret", hook["secret"])
     world.ids["publicId"] = hook["publicId"]
+    # Nobody listens there; both secrets sign what is sent all the same.
+    subscribing, path = {"url": "http://127.0.0.1:9/"}, f"/api/unternehmen/{told.company}/abonnements"
+    subscription = await owner.make(path, subscribing, **once("subscription"))
+    told.add("subscription secret", subscription["secret"])
+    rotated = await owner.make(f"/api/abonnements/{subscription['id']}/geheimnis", **once("rotation"))
+    told.add("subscription secret, rotated", rotated["secret"])
     person = {"name": "P", "email": "p@example.com", "passwort": told["first password"]}
     registered = await admin.with_token(None).make("/api/auth/registrieren", person, **once("person"))
     told.add("token of the registration", registered["token"])

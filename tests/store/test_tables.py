@@ -7,9 +7,11 @@ import peewee
 import pytest
 
 from opencognit.domain.records import CompanyErased, Record
+from opencognit.runtime import ACTORS
 from opencognit.store.copying import SECRET_TABLES
+from opencognit.store.cursor import Cursor
 from opencognit.store.database import open_database, sqlite3
-from opencognit.store.records import WRITERS, Cursor
+from opencognit.store.records import WRITERS
 from opencognit.store.snapshots import SHELVES
 from opencognit.store.tables import ALL
 
@@ -59,7 +61,7 @@ def test_every_kind_of_record_has_its_writer() -> None:
 
 
 def test_every_kind_of_actor_has_its_shelf() -> None:
-    assert SHELVES.keys() == {"company", "agent", "task_lock", "approval", "settings", "meeting", "goal", "routine"}
+    assert SHELVES.keys() == ACTORS.keys()
 
 
 def test_a_copy_for_a_trial_run_is_emptied_of_all_that_is_sealed(

@@ -1,0 +1,165 @@
+"""A subscription as the board sees and changes it, with its secret. How events are sent is in `subscription.py`."""
+
+import base64
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from opencognit.actors.outbox import Outbox
+from opencognit.actors.persistent_actor import PersistentActor
+from opencognit.domain.errors import Duplicate, InternalError, InvalidStatus, ValidationFailed
+from opencognit.domain.events import KINDS
+from opencognit.domain.instants import after
+from opencognit.domain.message import Success
+from opencognit.domain.records import Delivered, SubscriptionErased, SubscriptionSecret
+from opencognit.domain.subscription import (
+    MOST_SUBSCRIPTIONS,
+    OLD_SECRET_KEPT,
+    CreateSubscription,
+    DeleteSubscription,
+    NewSubscription,
+    RotateSecret,
+    Subscription,
+    SubscriptionStatus,
+    UpdateSubscription,
+    refreshed,
+)
+from opencognit.domain.wire_names import FIELDS
+
+_PLACES: Final = {"secret": "-", "old_secret": "-"}
+"""Where the secrets stand in what is sealed."""
+
+
+class SubscriptionProfile(PersistentActor[Subscription]):
+    """What the board does with a subscription.
+
+    Attributes:
+        outbox: how far it is.
+    """
+
+    def __init__(self, system: Any, entity_id: str, *, is_new: bool = False) -> None:
+        super().__init__(system, entity_id, is_new=is_new)
+        self.outbox = Outbox()
+
+    async def create_subscription(self, message: CreateSubscription) -> NewSubscription:
+        """Create this subscription; it is sent what happens from now on.
+
+        Raises:
+            ValidationFailed: its address must not be called, or a type is none of an event.
+            InvalidStatus: the company has too many.
+        """
+        if self.state is not None:
+            raise Duplicate
+        company_id = self.company_id()
+        self._check(message.url, message.event_types)
+        queries = self.system.store.queries
+        if await queries.subscriptions_counted(company_id) >= MOST_SUBSCRIPTIONS:
+            raise InvalidStatus(f"A company has at most {MOST_SUBSCRIPTIONS} subscriptions")
+        fields = {**asdict(message), "status": SubscriptionStatus(message.status)}
+        subscription = Subscription(id=self.id, company_id=company_id, **fields)
+        begin = Delivered(subscription_id=self.id, seq=await queries.newest_event())
+        self.outbox.through = begin.seq
+        text = f"{_host(subscription)} is to be sent the company's events"
+        entry = self.entry(company_id, "subscription.created", text)
+        created = await self._persist_with_secret(subscription, self._new_secret(), None, begin, entry)
+        self.has_changed(is_fresh=False)
+        return created
+
+    async def update_subscription(self, message: UpdateSubscription) -> Subscription:
+        """Change what the message names.
+
+        Raises:
+            ValidationFailed: as for `create_subscription`.
+        """
+        before = self.existing()
+        changes = {name: value for name, value in asdict(message).items() if value is not UNSET}
+        if "status" in changes:
+            changes["status"] = SubscriptionStatus(changes["status"])
+        self._check(changes.get("url", before.url), changes.get("event_types", ()))
+        subscription = replace(before, **changes)
+        is_fresh = bool({"url", "status"} & changes.keys())
+        if is_fresh:
+            subscription = refreshed(subscription)
+        text = f"Changed the subscription of {_host(subscription)}"
+        entry = self.entry(before.company_id, "subscription.updated", text, fields=sorted(changes))
+        subscription = await self.persist(subscription, entry)
+        self.has_changed(is_fresh=is_fresh)
+        return subscription
+
+    async def delete_subscription(self, _message: DeleteSubscription) -> Success:
+        """Erase it with its log."""
+        subscription, done = self.existing(), Success()
+        text = f"{_host(subscription)} is sent no events any more"
+        entry = self.entry(subscription.company_id, "subscription.deleted", text)
+        await self.erase(entry, SubscriptionErased(subscription_id=self.id), reply=done)
+        self.system.subscribers.forget(subscription)
+        self.stop_sending()
+        return done
+
+    async def rotate_secret(self, _message: RotateSecret) -> NewSubscription:
+        """Make a new secret; for a day messages are signed with the old one, too."""
+        before, old = self.existing(), None
+        try:
+            old = (await self.secrets())[0]
+        except InternalError:
+            # Sealed with a key that is lost: nobody can sign with it any more.
+            until = None
+        else:
+            until = after(self.now(), OLD_SECRET_KEPT)
+        subscription = replace(before, old_secret_until=until)
+        text = f"The subscription of {_host(subscription)} has a new secret"
+        entry = self.entry(subscription.company_id, "subscription.secret_rotated", text)
+        return await self._persist_with_secret(subscription, self._new_secret(), old, entry)
+
+    # Below: what the handlers share
+
+    def has_changed(self, *, is_fresh: bool) -> None:
+        """Follow a change; fresh is what begins anew: it forgets how often it has failed."""
+        raise NotImplementedError
+
+    def stop_sending(self) -> None:
+        """Give up what is under way."""
+        raise NotImplementedError
+
+    async def secrets(self) -> tuple[str, ...]:
+        """The secrets that sign now, the newest first.
+
+        Raises:
+            InternalError: they were sealed with another key, or there is none.
+        """
+        sealed = await self.system.store.queries.subscription_secret(self.id)
+        if sealed is None:
+            raise InternalError("The subscription has no secret; give it a new one")
+        opened = self.system.surroundings.secrets.join(_PLACES, sealed)
+        until = self.existing().old_secret_until
+        names = ["secret"] if until is None or until <= self.now() else ["secret", "old_secret"]
+        return tuple(opened[name] for name in names)
+
+    def _new_secret(self) -> str:
+        """A new secret in the form of the Standard Webhooks."""
+        return "whsec_" + base64.b64encode(self.system.ids.new_secret().encode()).decode()
+
+    async def _persist_with_secret(
+        self, subscription: Subscription, secret: str, old: str | None, *parts: Any
+    ) -> NewSubscription:
+        clear = {"secret": secret} | ({"old_secret": old} if old is not None else {})
+        _, sealed = self.system.surroundings.secrets.split(clear, before={}, sealed_before=None)
+        kept = SubscriptionSecret(subscription_id=self.id, company_id=subscription.company_id, sealed=sealed or "")
+
+        def with_secret(subscription: Subscription) -> NewSubscription:
+            return NewSubscription(**asdict(subscription), secret=secret)
+
+        return with_secret(await self.persist(subscription, kept, *parts, reply=with_secret))
+
+    def _check(self, url: str, event_types: tuple[str, ...]) -> None:
+        self.system.surroundings.post.check(url)
+        for kind in event_types:
+            if kind not in KINDS:
+                raise ValidationFailed.of(FIELDS["event_types"], f"{kind!r} is not a type of event")
+
+
+def _host(subscription: Subscription) -> str:
+    """The part of the address that all may read: the rest may be as good as a password."""
+    return urlsplit(subscription.url).hostname or "A receiver"
