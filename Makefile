@@ -39,4 +39,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
 nightly: $(VENV)/.installed
-	KILLS=500 LIVES=2000 FUZZING_SECONDS=1800 $(BIN)/python -m pytest tests/promises -s
+	KILLS=500 LIVES=2000 FUZZING_SECONDS=1800 $(BIN)/python -m pytest tests/promises -s --timeout 7200
