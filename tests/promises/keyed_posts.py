@@ -1,65 +1,15 @@
-"""Every kind of POST, made ready to be sent once, with where its effect is seen from the outside."""
+"""Every kind of POST, made ready to be sent once."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
-from tests.builders import Api
-
-Json = dict[str, Any]
+from tests.promises.keyed_case import NOBODY, Case, Post
 
 
-class Post(NamedTuple):
-    """A request, and where its effect is seen.
-
-    Attributes:
-        api: whose it is.
-        path: where to.
-        body: its body; None for none.
-        headers: more headers.
-        subject: a path at which there is afterwards what the answer says. What was changed twice has another version.
-        rows: a list, and what is said of the one row in it that is there afterwards.
-        sessions: how many sessions there are afterwards of the user or agent whom the answer names.
-        is_public: whether it is sent without a token.
-        signs_out: whether its sender is nobody afterwards.
-    """
-
-    api: Api
-    path: str
-    body: Json | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    subject: str | None = None
-    rows: tuple[str, Json] | None = None
-    sessions: int | None = None
-    is_public: bool = False
-    signs_out: bool = False
-
-    def sender(self) -> Api:
-        """Who sends it."""
-        return self.api.with_token(None) if self.is_public else self.api
-
-    def data(self) -> bytes:
-        """The body as it is sent, byte for byte the same each time."""
-        return b"" if self.body is None else json.dumps(self.body).encode()
-
-
-class Case:
-    """Makes ready what a POST needs: things of its own, in a company that others use too.
-
-    Args:
-        api: who will send it.
-        company: where.
-        mark: a word that nothing else bears.
-    """
-
-    def __init__(self, api: Api, company: Json, mark: str) -> None:
-        self.api = api
-        self.mark = mark
-        self.of_company = f"/api/unternehmen/{company['id']}"
-        self._company = company
+class Posts(Case):
+    """One method for each kind."""
 
     # Companies, accounts
 
@@ -223,77 +173,66 @@ class Case:
         )
         return post._replace(headers=headers, rows=(f"{path}/ausfuehrungen", {}))
 
-    # What they are about
+    # Subscriptions
 
-    async def _agent_id(self) -> str:
-        found: str = (await self.api.agent(self._company))["id"]
-        return found
+    async def subscribe(self) -> Post:
+        path, body = f"{self.of_company}/abonnements", {"url": f"http://{NOBODY}/{self.mark}"}
+        return Post(self.api, path, body, rows=(path, body))
 
-    async def _agent(self) -> str:
-        return f"/api/experten/{await self._agent_id()}"
+    async def rotate_secret(self) -> Post:
+        path = await self._subscription()
+        rows = (f"{self.of_company}/abonnements", {"url": f"http://{NOBODY}/{self.mark}", "version": 2})
+        return Post(self.api, f"{path}/geheimnis", rows=rows)
 
-    async def _of_agent(self, verb: str) -> Post:
-        path = await self._agent()
-        return Post(self.api, f"{path}/{verb}", subject=path)
+    async def try_subscription(self) -> Post:
+        path = await self._subscription()
+        return Post(self.api, f"{path}/test", rows=(f"{path}/zustellungen", {}))
 
-    async def _task(self) -> str:
-        return f"/api/aufgaben/{(await self.api.task(self._company))['id']}"
-
-    async def _approval(self, **fields: Any) -> str:
-        body = {"titel": "May I?", **fields}
-        return f"/api/genehmigungen/{(await self.api.make(f'{self.of_company}/genehmigungen', body))['id']}"
-
-    async def _routine(self) -> str:
-        return f"/api/routinen/{(await self.api.make(f'{self.of_company}/routinen', {'titel': 'Report'}))['id']}"
-
-    async def _invited(self) -> Json:
-        organiser, *others = [await self._agent_id() for _ in range(3)]
-        return {"veranstalterExpertId": organiser, "teilnehmerIds": others}
-
-    async def _meeting(self) -> tuple[str, str]:
-        """(path, one of those who are asked)"""
-        meeting = await self.api.make(f"{self.of_company}/meetings", {"titel": "Colours", **await self._invited()})
-        return f"/api/meetings/{meeting['id']}", meeting["teilnehmerIds"][0]
-
-    def _chat_with(self, agent_id: str) -> str:
-        return f"{self.of_company}/chat?expertId={agent_id}"
+    async def redeliver(self) -> Post:
+        path = await self._subscription()
+        delivery = await self._failed_trial(path)
+        return Post(self.api, f"{delivery}/wiederholen", rows=(f"{path}/zustellungen", {"versuche": 2}))
 
 
-KINDS: dict[str, Callable[[Case], Awaitable[Post]]] = {
-    "/api/unternehmen": Case.found_company,
-    "/api/unternehmen/{id}/notaus": Case.stop_company,
-    "/api/unternehmen/{id}/mitglieder": Case.take_in,
-    "/api/auth/registrieren": Case.register,
-    "/api/auth/anmelden": Case.sign_in,
-    "/api/auth/abmelden": Case.sign_out,
-    "/api/unternehmen/{id}/experten": Case.hire,
-    "/api/experten/{id}/pausieren": Case.pause,
-    "/api/experten/{id}/fortsetzen": Case.resume,
-    "/api/experten/{id}/wakeup": Case.wake,
-    "/api/experten/{id}/skills": Case.teach,
-    "/api/experten/{id}/token": Case.issue_token,
-    "/api/experten/{id}/erinnerungen": Case.remember,
-    "/api/unternehmen/{id}/aufgaben": Case.create_task,
-    "/api/aufgaben/{id}/kommentare": Case.comment,
-    "/api/aufgaben/{id}/checkout": Case.check_out,
-    "/api/aufgaben/{id}/release": Case.release,
-    "/api/unternehmen/{id}/genehmigungen": Case.request_approval,
-    "/api/genehmigungen/{id}/genehmigen": Case.approve,
-    "/api/genehmigungen/{id}/ablehnen": Case.reject,
-    "/api/genehmigungen/{id}/ueberarbeiten": Case.revise,
-    "/api/genehmigungen/{id}/erneut": Case.ask_again,
-    "/api/genehmigungen/{id}/zuruecknehmen": Case.withdraw,
-    "/api/unternehmen/{id}/chat": Case.send_chat,
-    "/api/unternehmen/{id}/chat/gelesen": Case.mark_read,
-    "/api/unternehmen/{id}/meetings": Case.call_meeting,
-    "/api/meetings/{id}/message": Case.answer_meeting,
-    "/api/meetings/{id}/complete": Case.complete_meeting,
-    "/api/meetings/{id}/cancel": Case.cancel_meeting,
-    "/api/unternehmen/{id}/ziele": Case.set_goal,
-    "/api/ziele/{id}/planen": Case.plan_goal,
-    "/api/unternehmen/{id}/routinen": Case.create_routine,
-    "/api/routinen/{id}/triggers": Case.create_trigger,
-    "/api/routinen/{id}/trigger": Case.fire,
-    "/api/webhooks/routinen/{publicId}": Case.fire_by_webhook,
+KINDS: dict[str, Callable[[Posts], Awaitable[Post]]] = {
+    "/api/unternehmen": Posts.found_company,
+    "/api/unternehmen/{id}/notaus": Posts.stop_company,
+    "/api/unternehmen/{id}/mitglieder": Posts.take_in,
+    "/api/auth/registrieren": Posts.register,
+    "/api/auth/anmelden": Posts.sign_in,
+    "/api/auth/abmelden": Posts.sign_out,
+    "/api/unternehmen/{id}/experten": Posts.hire,
+    "/api/experten/{id}/pausieren": Posts.pause,
+    "/api/experten/{id}/fortsetzen": Posts.resume,
+    "/api/experten/{id}/wakeup": Posts.wake,
+    "/api/experten/{id}/skills": Posts.teach,
+    "/api/experten/{id}/token": Posts.issue_token,
+    "/api/experten/{id}/erinnerungen": Posts.remember,
+    "/api/unternehmen/{id}/aufgaben": Posts.create_task,
+    "/api/aufgaben/{id}/kommentare": Posts.comment,
+    "/api/aufgaben/{id}/checkout": Posts.check_out,
+    "/api/aufgaben/{id}/release": Posts.release,
+    "/api/unternehmen/{id}/genehmigungen": Posts.request_approval,
+    "/api/genehmigungen/{id}/genehmigen": Posts.approve,
+    "/api/genehmigungen/{id}/ablehnen": Posts.reject,
+    "/api/genehmigungen/{id}/ueberarbeiten": Posts.revise,
+    "/api/genehmigungen/{id}/erneut": Posts.ask_again,
+    "/api/genehmigungen/{id}/zuruecknehmen": Posts.withdraw,
+    "/api/unternehmen/{id}/chat": Posts.send_chat,
+    "/api/unternehmen/{id}/chat/gelesen": Posts.mark_read,
+    "/api/unternehmen/{id}/meetings": Posts.call_meeting,
+    "/api/meetings/{id}/message": Posts.answer_meeting,
+    "/api/meetings/{id}/complete": Posts.complete_meeting,
+    "/api/meetings/{id}/cancel": Posts.cancel_meeting,
+    "/api/unternehmen/{id}/ziele": Posts.set_goal,
+    "/api/ziele/{id}/planen": Posts.plan_goal,
+    "/api/unternehmen/{id}/routinen": Posts.create_routine,
+    "/api/routinen/{id}/triggers": Posts.create_trigger,
+    "/api/routinen/{id}/trigger": Posts.fire,
+    "/api/unternehmen/{id}/abonnements": Posts.subscribe,
+    "/api/abonnements/{id}/geheimnis": Posts.rotate_secret,
+    "/api/abonnements/{id}/test": Posts.try_subscription,
+    "/api/abonnements/{id}/zustellungen/{deliveryId}/wiederholen": Posts.redeliver,
+    "/api/webhooks/routinen/{publicId}": Posts.fire_by_webhook,
 }
 """By the path of the route. A run that is answered by its call-back ends with its server: it has a test of its own."""
