@@ -13,12 +13,14 @@ from opencognit.domain.approval import ApprovalKind, ApprovalStatus
 from opencognit.domain.budget import LimitKind, PauseReason, Period
 from opencognit.domain.caller import CallerKind, CompanyRole, ServerRole
 from opencognit.domain.company import CompanyStatus
+from opencognit.domain.delivery import DeliveryStatus
 from opencognit.domain.execution import ExecutionSource, ExecutionStatus
 from opencognit.domain.goal import GoalLevel, GoalStatus
 from opencognit.domain.meeting import MeetingStatus
 from opencognit.domain.permission import Grant, Permission
 from opencognit.domain.routine import CatchUpPolicy, ConcurrencyPolicy, RoutineStatus, TriggerKind
 from opencognit.domain.run import RunSource, RunStatus
+from opencognit.domain.subscription import SubscriptionStatus
 from opencognit.domain.task import EscalationReason, Priority, TaskStatus
 from tests.seen import SEEN
 
@@ -51,6 +53,8 @@ VALUES: Final[dict[str, type[StrEnum]]] = {
     "Level of a goal": GoalLevel,
     "Status of a goal": GoalStatus,
     "Status of a meeting": MeetingStatus,
+    "Status of a subscription": SubscriptionStatus,
+    "Status of a delivery": DeliveryStatus,
 }
 """The page's heading of each enumeration."""
 

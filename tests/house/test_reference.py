@@ -46,9 +46,14 @@ def everything() -> Iterator[str]:
 
 @cache
 def enumerations() -> set[type[Enum]]:
-    """All enumerations that are in what routes take and answer, or in an event."""
-    kinds: list[Any] = [kind for route in ROUTES for kind in (route.body, route.query, route.element) if kind]
-    return set(_enumerations(msgspec.inspect.multi_type_info([*kinds, *events().values()]), set()))
+    """All enumerations in answers and events; and those of requests, where they are not a choice among such values."""
+    told = _enumerations_of([*(route.element for route in ROUTES), *events().values()])
+    asked = _enumerations_of([kind for route in ROUTES for kind in (route.body, route.query) if kind is not None])
+    return told | {kind for kind in asked if not any({*kind} <= {*other} for other in told)}
+
+
+def _enumerations_of(kinds: list[Any]) -> set[type[Enum]]:
+    return set(_enumerations(msgspec.inspect.multi_type_info(kinds), set()))
 
 
 def _enumerations(part: Any, passed: set[int]) -> Iterator[type[Enum]]:
