@@ -1,12 +1,12 @@
 """An agent as the board sees and changes it: hired, changed, taught, paused, let go. Its work is in `agent.py`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from opencognit.actors.agent_rules import check_adapter, check_agent_of
+from opencognit.actors.hiring import hired, orchestrates
 from opencognit.actors.persistent_actor import PersistentActor
 from opencognit.actors.review import check_critic
 from opencognit.domain.agent import (
@@ -53,16 +53,10 @@ class AgentProfile(PersistentActor[Agent]):
             raise Duplicate
         company_id = self.company_id()
         await self._check_superior(company_id, message.reports_to)
-        self._check_adapter(message.adapter, message.adapter_config)
-        check_critic(self.system, message.critic)
-        masked, sealed = self.system.surroundings.secrets.split(message.adapter_config, before={}, sealed_before=None)
-        fields = asdict(message) | {"adapter_config": masked}
-        fields["is_orchestrator"] = message.is_orchestrator or self._orchestrates(message.adapter)
-        agent = Agent(id=self.id, company_id=company_id, **fields)
-        agent = self._with_timer(agent)
+        agent, secrets = hired(self.system, company_id, self.id, message, now=self.now())
         agent = await self.persist(
             agent,
-            AgentSecrets(agent_id=self.id, company_id=company_id, sealed=sealed),
+            secrets,
             ReportingLine(agent_id=self.id),
             self.entry(company_id, "agent.created", f"Hired {agent.name} as {agent.role}"),
         )
@@ -88,11 +82,11 @@ class AgentProfile(PersistentActor[Agent]):
             secrets = self.system.surroundings.secrets
             config = changes.get("adapter_config", before.adapter_config)
             masked, sealed = secrets.split(config, before=before.adapter_config, sealed_before=sealed)
-            self._check_adapter(changes.get("adapter", before.adapter), secrets.join(masked, sealed))
+            check_adapter(self.system, changes.get("adapter", before.adapter), secrets.join(masked, sealed))
             changes["adapter_config"] = masked
             parts.append(AgentSecrets(agent_id=self.id, company_id=before.company_id, sealed=sealed))
         agent = replace(before, **changes)
-        if self._orchestrates(agent.adapter):
+        if orchestrates(self.system, agent.adapter):
             agent = replace(agent, is_orchestrator=True)
         if {"heartbeat_on", "heartbeat_interval"} & changes.keys() and agent.status is not AgentStatus.PAUSED:
             agent = self._with_timer(agent)
@@ -248,13 +242,6 @@ class AgentProfile(PersistentActor[Agent]):
         if superior_id == self.id:
             raise DependencyCycle("An agent cannot report to itself")
         await check_agent_of(self.system, company_id, superior_id, field=FIELDS["reports_to"])
-
-    def _check_adapter(self, name: str | None, config: Mapping[str, Any]) -> None:
-        check_adapter(self.system, name, config)
-
-    def _orchestrates(self, adapter: str | None) -> bool:
-        provider = self.system.surroundings.providers.get(adapter or "")
-        return getattr(provider, "is_orchestrator", False)
 
     def _with_timer(self, agent: Agent) -> Agent:
         due = after(self.now(), agent.heartbeat_interval) if agent.heartbeat_on else None

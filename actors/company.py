@@ -13,9 +13,10 @@ from msgspec.structs import asdict, replace
 from typing_extensions import override
 
 from opencognit.actors.budget import is_used_up, zone
-from opencognit.actors.company_budget import CompanyBudget
+from opencognit.actors.company_import import CompanyImport
 from opencognit.actors.planning import planned
 from opencognit.domain.agent import DeleteAgent, Wake
+from opencognit.domain.agent_list import ImportAgents
 from opencognit.domain.budget import (
     PauseReason,
     ReserveBudget,
@@ -67,6 +68,7 @@ CompanyMessage = (
     | CreatePlan
     | Report
     | NoteProvider
+    | ImportAgents
 )
 
 
@@ -74,7 +76,7 @@ SECONDS_TO_END: Final = 0.5
 """How long a run that is cut off may take to end what it has started."""
 
 
-class Company(CompanyBudget):
+class Company(CompanyImport):
     """One company."""
 
     kind = COMPANY

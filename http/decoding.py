@@ -1,18 +1,20 @@
 """From a body to a value, or to a 400 that names each field by its wire name."""
 
-import re
-from typing import TypeVar
+import asyncio
+from typing import Final, TypeVar
 
-import msgspec
 from aiohttp import web
 
-from opencognit.domain.errors import UnsupportedMediaType, ValidationFailed
-from opencognit.domain.message import decode
+from opencognit.domain.errors import UnsupportedMediaType
+from opencognit.domain.problems import decode_json
+from opencognit.domain.yaml_text import json_of
 
 T = TypeVar("T")
 
-_PLACE = re.compile(r" - at `\$\.?(.*)`$")
-_QUOTED = re.compile(r"`([^`]+)`$")
+YAML: Final = "application/yaml"
+"""The media type of YAML (RFC 9512)."""
+
+_SAID_FOR_YAML: Final = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
 async def decode_body(request: web.Request, wanted: type[T]) -> T:
@@ -28,36 +30,21 @@ async def decode_body(request: web.Request, wanted: type[T]) -> T:
     return decode_json(body or b"{}", wanted)
 
 
-def decode_json(body: bytes, wanted: type[T]) -> T:
-    """A value from JSON.
+async def read_document(request: web.Request) -> bytes:
+    """The request's body as JSON, which may have come as YAML.
 
     Raises:
-        ValidationFailed: it is not JSON, or not of this type.
+        ValidationFailed: it is not YAML, although it says so.
+        UnsupportedMediaType: its content type is neither.
     """
-    try:
-        return decode(body, wanted)
-    except msgspec.ValidationError as error:
-        raise _explained(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValidationFailed("The body is not valid JSON") from error
+    body = await request.read()
+    if body and request.content_type in _SAID_FOR_YAML:
+        # In a thread: PyYAML takes its time, and lets the loop go on meanwhile.
+        return await asyncio.to_thread(json_of, body)
+    if body and request.headers.get("Content-Type") is not None and not _is_json(request.content_type):
+        raise UnsupportedMediaType
+    return body or b"{}"
 
 
 def _is_json(content_type: str) -> bool:
     return content_type == "application/json" or content_type.endswith("+json")
-
-
-def _explained(message: str) -> ValidationFailed:
-    """Msgspec's sentence, split into the field and its problem."""
-    place = _PLACE.search(message)
-    problem = message[: place.start()] if place else message
-    field = place[1] if place else ""
-    if named := _QUOTED.search(problem):
-        if problem.startswith("Object contains unknown field"):
-            field, problem = _below(field, named[1]), "is not a known field"
-        elif problem.startswith("Object missing required field"):
-            field, problem = _below(field, named[1]), "is required"
-    return ValidationFailed.of(field or "body", problem)
-
-
-def _below(parent: str, name: str) -> str:
-    return f"{parent}.{name}" if parent else name

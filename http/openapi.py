@@ -15,6 +15,7 @@ from opencognit.domain.caller import RIGHTS
 from opencognit.domain.refusal import Refusal
 from opencognit.domain.setting import KEY_PATTERN
 from opencognit.http.answering import COOKIE
+from opencognit.http.decoding import YAML
 from opencognit.http.openapi_responses import HEADERS, responses, shared_responses
 from opencognit.http.route import LAST_EVENT, Agents, Proof, Route, Subject
 from opencognit.http.schemas import Json, Schemas, in_wire_words
@@ -110,6 +111,9 @@ def document(routes: tuple[Route, ...]) -> Json:
 
 def example_of(route: Route) -> Json | None:
     """A body that the route takes, in wire words."""
+    if isinstance(route.example, msgspec.Struct):
+        whole: Json = msgspec.json.decode(msgspec.json.encode(route.example))
+        return whole
     if route.example is None or not (isinstance(route.body, type) and issubclass(route.body, msgspec.Struct)):
         return route.example
     names = dict(zip(route.body.__struct_fields__, route.body.__struct_encode_fields__, strict=True))
@@ -192,4 +196,5 @@ def _request_body(route: Route, schemas: Schemas) -> Json:
     schema = schemas.of(route.body)
     component = schemas.components.get(schema.get("$ref", "").rpartition("/")[2], schema)
     content = {"schema": schema, "examples": {"usual": {"value": example_of(route)}}}
-    return {"requestBody": {"required": "required" in component, "content": {"application/json": content}}}
+    media_types = ["application/json", *([YAML] if route.is_document else [])]
+    return {"requestBody": {"required": "required" in component, "content": dict.fromkeys(media_types, content)}}

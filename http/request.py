@@ -13,7 +13,7 @@ from opencognit.domain.kinds import Kind
 from opencognit.domain.message import Message
 from opencognit.domain.origin import Origin
 from opencognit.domain.query import Paging
-from opencognit.http.decoding import decode_body
+from opencognit.http.decoding import decode_body, read_document
 from opencognit.runtime import Runtime
 from opencognit.store.reading import Page
 
@@ -92,6 +92,15 @@ class Request(Generic[Body, Asked]):
             UnsupportedMediaType: it says that it is something other than JSON.
         """
         return await decode_body(self.raw, self._body)
+
+    async def document(self) -> bytes:
+        """The body as JSON, which may have come as YAML; of routes that take documents.
+
+        Raises:
+            ValidationFailed: it is not YAML, although it says so.
+            UnsupportedMediaType: it says that it is neither.
+        """
+        return await read_document(self.raw)
 
     def ask(
         self, kind: Kind[Any], message: Message[R], *, entity_id: str | None = None, wait: float = 0

@@ -99,8 +99,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: type[Query] | None
     answer: Any
     """The type of its answer: a struct, a `Listing` of them, or `Written`."""
-    example: dict[str, Any] | None
-    """A body that it takes; fields have their English names."""
+    is_document: bool
+    """Whether its body may come as YAML, too, and be as large as `server.largest_import_bytes` says."""
+    example: dict[str, Any] | msgspec.Struct | None
+    """A body that it takes: a value, or fields by their English names."""
 
     @property
     def resource(self) -> str:
@@ -173,7 +175,8 @@ class Routes:
         secret: bool = False,
         proof: Proof | None = None,
         errors: tuple[type[DomainError], ...] = (),
-        example: dict[str, Any] | None = None,
+        is_document: bool = False,
+        example: dict[str, Any] | msgspec.Struct | None = None,
     ) -> Callable[[H], H]:
         """Enter a handler into the table.
 
@@ -200,6 +203,7 @@ class Routes:
                     body=body,
                     query=query,
                     answer=_answered(handler),
+                    is_document=is_document,
                     example=example,
                 )
             )

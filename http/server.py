@@ -29,6 +29,7 @@ from opencognit.http.protocol import JsonServer
 from opencognit.http.route import Route, Subject
 from opencognit.http.routes import (
     accounts,
+    agent_lists,
     agents,
     approvals,
     chat,
@@ -58,7 +59,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(events, subscriptions, accounts, settings, system, webhooks, documents),
+        *(events, subscriptions, agent_lists, accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )
@@ -122,6 +123,8 @@ def _entrance(route: Route, runtime: Runtime, answers: IdempotentAnswers) -> Ent
     async def enter(raw: web.Request, request_id: str) -> web.StreamResponse:
         if runtime.draining and raw.method != "GET":
             raise Draining
+        if route.is_document:
+            raw = raw.clone(client_max_size=runtime.settings.server.largest_import_bytes)
         caller = NOBODY if route.subject is Subject.PUBLIC else caller_of(raw, runtime)
         request = await admit(route, raw, runtime, caller=caller, request_id=request_id)
         if route.takes_idempotency_key and "Idempotency-Key" in raw.headers:

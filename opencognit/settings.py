@@ -44,6 +44,7 @@ class Server(Section, frozen=True, kw_only=True):
     public_url: str
     allowed_origins: tuple[str, ...]
     grace_seconds: Pause
+    largest_import_bytes: Annotated[int, msgspec.Meta(ge=1024, le=2**31 - 1)]
 
 
 class StoreSection(Section, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any, Generic
 from opencognit.client.calls import Mode, Path, Resource, Run
 from opencognit.client.connection import Connection
 from opencognit.domain.agent import AddSkill, Agent, AgentToken, CreateAgent, Skill, UpdateAgent
+from opencognit.domain.agent_list import AgentsImport, ImportAgents
 from opencognit.domain.approval import Approval, ApprovalQuery, AskAgain, DecisionBody, RequestApproval
 from opencognit.domain.caller import Member, PasswordBody, RegisterBody, SignedIn, SignInBody, User
 from opencognit.domain.chat import ChatBody, ChatMessage, ChatQuery, ReadBody, UnreadCount
@@ -118,6 +119,8 @@ class Agents(Resource[Mode]):
 
     list = (COMPANY / PATHS["agents"]).pages(Agent, Paging)
     create = (COMPANY / PATHS["agents"]).call("POST", Agent, CreateAgent)
+    import_list = (COMPANY / PATHS["agents"] / "import").call("POST", AgentsImport, ImportAgents)
+    """Hires all of them, or none."""
     get = AGENT.call("GET", Agent)
     update = AGENT.call("PATCH", Agent, UpdateAgent)
     delete = AGENT.call("DELETE", Success)

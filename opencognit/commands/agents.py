@@ -1,14 +1,16 @@
 """`opencognit agent`: hiring agents, looking at them, pausing and waking them."""
 
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
+from opencognit.commands import files
 from opencognit.commands.finding import agent_names, the_agent
 from opencognit.commands.session import Session, in_company
 from opencognit.commands.showing import Columns, money, when
 from opencognit.domain.agent import Agent
+from opencognit.domain.agent_list import AgentsImport, read_agents
 from opencognit.domain.message import Success
 from opencognit.domain.run import Run
 
@@ -71,6 +73,17 @@ def hire(session: Session, *, reports_to: str | None, heartbeat: int | None, **f
         fields |= {"heartbeat_on": True, "heartbeat_interval": heartbeat}
     body = session.client.agents.create.raw(session.company.id, reports_to=superior, **fields)
     session.output.done(Agent, body, lambda hired: f"Hired {hired.name}, {hired.role} ({hired.id}).")
+
+
+@agent.command("import")
+@files.given
+@in_company
+def import_(session: Session, file: BinaryIO) -> None:
+    """Hire all agents of a list, as JSON or YAML, or none; `-` reads it from standard input."""
+    with files.problems_told(file):
+        wish = read_agents(files.json_in(file))
+        body = session.client.agents.import_list.raw(session.company.id, agents=wish.agents)
+    session.output.done(AgentsImport, body, lambda report: f"Hired {report.count} agents.")
 
 
 @agent.command()

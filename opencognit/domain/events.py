@@ -20,6 +20,7 @@ from opencognit.domain.meeting import Meeting, MeetingStatus
 from opencognit.domain.run import Run, RunStatus
 from opencognit.domain.task import Priority, Task, TaskStatus
 from opencognit.domain.wire_names import (
+    AGENT_LIST_FIELDS,
     BOARD_EVENT_FIELDS,
     BUDGET_EVENT_FIELDS,
     EVENTS,
@@ -133,6 +134,16 @@ class AgentDeleted(Event, frozen=True, kw_only=True):
     type = EVENTS["agent_deleted"]
     id: str
     name: str
+
+
+class AgentsImported(Event, frozen=True, kw_only=True, rename=AGENT_LIST_FIELDS):
+    """A list of agents was to be hired together: all were, or, with errors, none."""
+
+    type = "agents_imported"
+    count: int
+    agent_ids: tuple[str, ...]
+    errors: tuple[dict[str, Any], ...]
+    """Each field and its problem, as the request was answered."""
 
 
 class RunStarted(Event, frozen=True, kw_only=True):

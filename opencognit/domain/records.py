@@ -116,6 +116,13 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     blockers: Blockers
 
 
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """An entity that comes into being together with others; `kind` is its actor's."""
+
+    kind: str
+    entity: Entity
+
+
 class ApprovalUsed(msgspec.Struct, frozen=True, kw_only=True):
     """The call that an approval has allowed is made; refused if it was already."""
 
@@ -318,6 +325,7 @@ Record: TypeAlias = (
     | GoalParent
     | GoalOfTask
     | NewTask
+    | Created
     | ApprovalUsed
     | AgentSecrets
     | SettingSecret

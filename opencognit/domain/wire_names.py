@@ -230,6 +230,15 @@ FIGURE_FIELDS = {
 }
 """Fields of the dashboard and of the cost summary."""
 
+AGENT_LIST_FIELDS = {
+    **{field: name for field, name in FIELDS.items() if field != "error"},
+    "agents": "experten",
+    "agent_ids": "expertIds",
+    "count": "anzahl",
+    "errors": "fehler",
+}
+"""Fields of a list of agents that are hired together, and of what became of it."""
+
 RUN_OUTPUT_FIELDS = {**FIELDS, "run_id": "laufId"}
 """Fields of the live output of a run, which is no event."""
 

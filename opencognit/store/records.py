@@ -179,6 +179,11 @@ def _new_task(cursor: Cursor, new: records.NewTask) -> None:
     _blockers(cursor, new.blockers)
 
 
+def _created(cursor: Cursor, new: records.Created) -> None:
+    snapshot = records.Snapshot(kind=new.kind, id=new.entity.id, before=None, entity=new.entity)
+    cursor.execute(*SHELVES[new.kind].statement(snapshot))
+
+
 def _approval_used(cursor: Cursor, used: records.ApprovalUsed) -> None:
     cursor.execute("SELECT 1 FROM approvals_used WHERE approval_id = ?", (used.approval_id,))
     if cursor.fetchone():
@@ -423,6 +428,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.GoalParent: _goal_parent,
     records.GoalOfTask: _goal_of_task,
     records.NewTask: _new_task,
+    records.Created: _created,
     records.ApprovalUsed: _approval_used,
     records.AgentSecrets: _agent_secrets,
     records.SettingSecret: _setting_secret,

@@ -267,6 +267,7 @@ async def live_a_whole_life(owner: Api, company: Json, follower: Follower) -> No
     await told(follower, "routine_executed", ausfuehrungId=execution["id"])
     hopeless = await owner.task(company, titel="Hopeless", zugewiesenAn=speaker["id"])
     await told(follower, "task_escalated", taskId=hopeless["id"])
+    await owner.make(f"/api/unternehmen/{company['id']}/experten/import", [{"name": agent["id"], "rolle": "Rower"}])
     await owner.delete(f"/api/experten/{agent['id']}")
 
 

@@ -61,6 +61,9 @@ TABLE = {
     "DELETE /api/unternehmen/{id}/mitglieder/{userId}": Expected("owner"),
     "GET /api/unternehmen/{id}/experten": Expected(PEOPLE),
     "POST /api/unternehmen/{id}/experten": Expected("member owner", {"name": "Eve", "rolle": "Spy"}),
+    "POST /api/unternehmen/{id}/experten/import": Expected(
+        "member owner", {"experten": [{"name": "Eve", "rolle": "Spy"}]}
+    ),
     "GET /api/experten/{id}": Expected(PEOPLE + " agent"),
     "PATCH /api/experten/{id}": Expected("member owner", {"name": "Eve"}),
     "DELETE /api/experten/{id}": Expected("member owner"),
@@ -240,6 +243,8 @@ class World:
         return await self.callers[caller].call(route.method, path, body or None)
 
     def _filled(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._filled(one) for name, one in value.items()}
         return [self._filled(one) for one in value] if isinstance(value, list) else value.format(**self.ids)
 
 
