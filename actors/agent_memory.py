@@ -24,7 +24,7 @@ class AgentMemory(AgentProfile):
             ValidationFailed: it is too long.
         """
         agent = self._alive()
-        _refuse_long(message.content)
+        refuse_long(message.content)
         now = self.now()
         memory = Memory(
             id=self.new_id(),
@@ -57,7 +57,7 @@ class AgentMemory(AgentProfile):
         before = await self._memory(message.memory_id, message.expected_version)
         changes = {name: value for name in ("content", "keywords") if (value := getattr(message, name)) is not UNSET}
         memory = replace(before, **changes, version=before.version + 1, updated_at=self.now())
-        _refuse_long(memory.content)
+        refuse_long(memory.content)
         text = f"A note of {agent.name} was changed"
         activity = self.entry(agent.company_id, "agent.memory_changed", text, memoryId=memory.id)
         await self.append(memory, activity, reply=memory)
@@ -94,6 +94,11 @@ class AgentMemory(AgentProfile):
         return memory
 
 
-def _refuse_long(content: str) -> None:
+def refuse_long(content: str) -> None:
+    """A note has its limit in bytes.
+
+    Raises:
+        ValidationFailed: this one has more.
+    """
     if len(content.encode()) > LARGEST:
         raise ValidationFailed.of(FIELDS["content"], f"must have at most {LARGEST} bytes")

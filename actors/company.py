@@ -40,6 +40,7 @@ from opencognit.domain.company import (
 from opencognit.domain.company import (
     Company as State,
 )
+from opencognit.domain.company_file import ImportCompany
 from opencognit.domain.errors import BudgetExhausted, Duplicate, InvalidStatus, NotFound, ValidationFailed
 from opencognit.domain.events import TaskCreated, TasksUnblocked
 from opencognit.domain.goal import FollowTasks
@@ -69,6 +70,7 @@ CompanyMessage = (
     | Report
     | NoteProvider
     | ImportAgents
+    | ImportCompany
 )
 
 
@@ -97,13 +99,9 @@ class Company(CompanyImport):
             raise Duplicate
         self._check_work_dir(message.work_dir)
         zone(message.time_zone)
-        parts: list[Any] = [self.entry(self.id, "company.created", f"Founded {message.name}")]
-        owner = self.asked_by.caller.id
-        if owner is not None:
-            parts.append(Membership(company_id=self.id, user_id=owner, role=CompanyRole.OWNER))
-        company = await self.persist(State(id=self.id, **asdict(message)), *parts)
-        if owner is not None:
-            self.system.directory.set_role(self.id, owner, CompanyRole.OWNER)
+        activity = self.entry(self.id, "company.created", f"Founded {message.name}")
+        company = await self.persist(State(id=self.id, **asdict(message)), activity, *self.owned())
+        self.note_owner()
         return company
 
     async def update_company(self, message: UpdateCompany) -> State:

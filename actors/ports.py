@@ -128,6 +128,9 @@ class SecretKeeper(Protocol):
     def public(self, masked: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration without the parts that hold secrets."""
 
+    def missing(self, config: Mapping[str, Any]) -> list[str]:
+        """The paths (JSON Pointers) at which an empty text stands instead of a secret."""
+
     def join(self, masked: Mapping[str, Any], sealed: str | None) -> dict[str, Any]:
         """The configuration with its secrets in the clear."""
 

@@ -12,7 +12,7 @@ import structlog
 from typing_extensions import override
 
 from opencognit.actors.routine_firing import RoutineFiring
-from opencognit.actors.routine_profile import with_trigger
+from opencognit.actors.routine_profile import schedule_of, with_trigger
 from opencognit.domain.company import CompanyStatus
 from opencognit.domain.due import due
 from opencognit.domain.errors import InvalidStatus, ValidationFailed
@@ -156,7 +156,7 @@ class Routine(RoutineFiring):
     async def _come_due(self, routine: State, trigger: Trigger, waiting: Instant, now: Instant) -> None:
         limits = self.system.limits
         step = due(
-            self.cron(trigger),
+            schedule_of(trigger),
             waiting,
             routine.catch_up_policy,
             now=now,

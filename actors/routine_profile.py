@@ -1,7 +1,7 @@
 """A routine as the board sees and changes it, with its triggers. How it fires is in `routine.py`."""
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
@@ -31,6 +31,9 @@ from opencognit.domain.routine import (
     check_size,
 )
 from opencognit.domain.wire_names import FIELDS, TRIGGER_FIELDS
+
+if TYPE_CHECKING:
+    from opencognit.actors.system import ActorSystem
 
 
 class RoutineProfile(PersistentActor[Routine]):
@@ -98,8 +101,8 @@ class RoutineProfile(PersistentActor[Routine]):
             public_id=self.new_id() if is_webhook else None,
             **asdict(message),
         )
-        self._check_schedule(trigger)
-        secret, sealed = self._new_secret() if is_webhook else (None, None)
+        check_schedule(trigger, self.now())
+        secret, sealed = new_secret(self.system) if is_webhook else (None, None)
         routine = self.with_due_times(replace(routine, triggers=(*routine.triggers, trigger)))
         created = NewTrigger(**asdict(routine.triggers[-1]), secret=secret)
         kept = TriggerKept(
@@ -123,7 +126,7 @@ class RoutineProfile(PersistentActor[Routine]):
         names = ("cron", "time_zone", "is_active")
         changes = {name: value for name in names if (value := getattr(message, name)) is not UNSET}
         trigger = self.moved(before, **changes)
-        self._check_schedule(trigger)
+        check_schedule(trigger, self.now())
         if {"cron", "time_zone"} & changes.keys():
             trigger = replace(trigger, next_due_at=None)
         routine = self.with_due_times(with_trigger(self.existing(), trigger))
@@ -150,17 +153,9 @@ class RoutineProfile(PersistentActor[Routine]):
         """Be reminded of the first due time."""
         self.remind("due", self.state.next_due_at() if self.state is not None else None, RoutineDue())
 
-    def cron(self, trigger: Trigger) -> Cron:
-        """A trigger's schedule.
-
-        Raises:
-            ValidationFailed: it cannot be read.
-        """
-        return Cron(trigger.cron or "", zone(trigger.time_zone, field=TRIGGER_FIELDS["time_zone"]))
-
     def _next(self, trigger: Trigger) -> Instant | None:
         # Not before it has fired last, so that no clock that is set back lets it fire twice for one due time.
-        return self.cron(trigger).next(max(self.now(), trigger.last_fired_at or self.now()))
+        return schedule_of(trigger).next(max(self.now(), trigger.last_fired_at or self.now()))
 
     def with_due_times(self, routine: Routine) -> Routine:
         """The routine with the due time of each of its schedules; none where it rests."""
@@ -181,16 +176,6 @@ class RoutineProfile(PersistentActor[Routine]):
         version = (before.version if before is not None else 0) + 1
         return replace(trigger, version=version, updated_at=self.now(), **changes)
 
-    def _check_schedule(self, trigger: Trigger) -> None:
-        field = TRIGGER_FIELDS["cron"]
-        if trigger.kind is not TriggerKind.SCHEDULE:
-            if trigger.cron is not None:
-                raise ValidationFailed.of(field, "is for triggers of the kind schedule")
-        elif trigger.cron is None:
-            raise ValidationFailed.of(field, "is required")
-        elif self.cron(trigger).next(self.now()) is None:
-            raise ValidationFailed.of(field, "never comes due")
-
     async def _check(self, company_id: str, fields: dict[str, Any]) -> None:
         if isinstance(agent_id := fields.get("assignee_id"), str):
             await check_agent_of(self.system, company_id, agent_id, field=FIELDS["assignee_id"])
@@ -210,12 +195,6 @@ class RoutineProfile(PersistentActor[Routine]):
             raise VersionConflict(details={"version": trigger.version})
         return trigger
 
-    def _new_secret(self) -> tuple[str, str | None]:
-        """(a new secret in the form of the Standard Webhooks, the same sealed)."""
-        secret = "whsec_" + base64.b64encode(self.system.ids.new_secret().encode()).decode()
-        _, sealed = self.system.surroundings.secrets.split({"secret": secret}, before={}, sealed_before=None)
-        return secret, sealed
-
     async def _persist_triggers(
         self, routine: Routine, verb: str, trigger: Trigger, *records: Any, reply: object
     ) -> None:
@@ -229,3 +208,35 @@ def with_trigger(routine: Routine, trigger: Trigger) -> Routine:
     """The routine with this trigger in place of the one of its id."""
     triggers = tuple(trigger if one.id == trigger.id else one for one in routine.triggers)
     return replace(routine, triggers=triggers)
+
+
+def schedule_of(trigger: Trigger) -> Cron:
+    """When a trigger comes due.
+
+    Raises:
+        ValidationFailed: that cannot be read.
+    """
+    return Cron(trigger.cron or "", zone(trigger.time_zone, field=TRIGGER_FIELDS["time_zone"]))
+
+
+def check_schedule(trigger: Trigger, now: Instant) -> None:
+    """A schedule has due times to come, and nothing else has any.
+
+    Raises:
+        ValidationFailed: it is not so.
+    """
+    field = TRIGGER_FIELDS["cron"]
+    if trigger.kind is not TriggerKind.SCHEDULE:
+        if trigger.cron is not None:
+            raise ValidationFailed.of(field, "is for triggers of the kind schedule")
+    elif trigger.cron is None:
+        raise ValidationFailed.of(field, "is required")
+    elif schedule_of(trigger).next(now) is None:
+        raise ValidationFailed.of(field, "never comes due")
+
+
+def new_secret(system: "ActorSystem") -> tuple[str, str | None]:
+    """(a new secret of a webhook in the form of the Standard Webhooks, the same sealed)."""
+    secret = "whsec_" + base64.b64encode(system.ids.new_secret().encode()).decode()
+    _, sealed = system.surroundings.secrets.split({"secret": secret}, before={}, sealed_before=None)
+    return secret, sealed

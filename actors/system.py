@@ -107,12 +107,14 @@ class ActorSystem:
         # No coroutine of its own: this is on the way of every request.
         return self._ask(self._actor(kind, entity_id), message, origin, deadline or self.limits.ask_deadline)
 
-    async def create(self, kind: Kind[Any], message: Message[R], *, origin: Origin = INSIDE) -> R:
+    async def create(
+        self, kind: Kind[Any], message: Message[R], *, origin: Origin = INSIDE, deadline: float | None = None
+    ) -> R:
         """Ask a new actor, with an id that nobody has had, to come into being; answers and raises as `ask` does."""
         entity_id = self.ids.new_id()
         actor = self._spawn(kind, entity_id, is_new=True)
         try:
-            return await self._ask(actor, message, origin, self.limits.ask_deadline)
+            return await self._ask(actor, message, origin, deadline or self.limits.ask_deadline)
         finally:
             if actor.state is None and actor.is_idle():
                 self.drop(actor)

@@ -34,6 +34,7 @@ from opencognit.http.routes import (
     approvals,
     chat,
     companies,
+    company_files,
     documents,
     events,
     figures,
@@ -59,7 +60,7 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(events, subscriptions, agent_lists, accounts, settings, system, webhooks, documents),
+        *(events, subscriptions, agent_lists, company_files, accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )

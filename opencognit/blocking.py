@@ -9,13 +9,15 @@
 Each call waits for its answer; the runtime works in a thread of its own.
 """
 
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from opencognit.domain.agent import Agent
+from opencognit.domain.agent_list import AgentsImport
 from opencognit.domain.company import Company
+from opencognit.domain.company_file import ImportedCompany
 from opencognit.domain.events import Published
 from opencognit.domain.message import Message
 from opencognit.domain.task import Task
@@ -81,6 +83,18 @@ class BlockingRuntime:
     def create_task(self, company_id: str, **fields: Any) -> Task:
         """Give the company a task; the fields are those of `CreateTask`."""
         return self.run(self.inner.create_task(company_id, **fields))
+
+    def import_agents(self, company_id: str, agents: Iterable[Mapping[str, Any]]) -> AgentsImport:
+        """Hire all of these agents, or none."""
+        return self.run(self.inner.import_agents(company_id, agents))
+
+    def export_company(self, company_id: str) -> bytes:
+        """The company as a file (JSON), without its secrets."""
+        return self.run(self.inner.export_company(company_id))
+
+    def import_company(self, file: bytes) -> ImportedCompany:
+        """Found a company from a file, as JSON or YAML; it is paused."""
+        return self.run(self.inner.import_company(file))
 
     def company(self, company_id: str) -> Company | None:
         """The company's committed state."""

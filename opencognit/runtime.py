@@ -40,6 +40,7 @@ from opencognit.actors.system import ActorSystem
 from opencognit.actors.task_lock import TaskLock
 from opencognit.adapters import built_in_adapters
 from opencognit.clock import Clock, IdSource, Jitter, SystemClock, SystemIds, SystemJitter
+from opencognit.company_exchange import CompanyExchange
 from opencognit.data_folder import claimed
 from opencognit.domain.agent import Agent, CreateAgent, Wake
 from opencognit.domain.caller import User
@@ -93,7 +94,7 @@ ACTORS: Final[Mapping[str, type[PersistentActor[Any]]]] = {
 }
 
 
-class Runtime:
+class Runtime(CompanyExchange):
     """A company runtime in this process.
 
     Args:

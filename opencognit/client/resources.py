@@ -13,6 +13,7 @@ from opencognit.domain.approval import Approval, ApprovalQuery, AskAgain, Decisi
 from opencognit.domain.caller import Member, PasswordBody, RegisterBody, SignedIn, SignInBody, User
 from opencognit.domain.chat import ChatBody, ChatMessage, ChatQuery, ReadBody, UnreadCount
 from opencognit.domain.company import AddMember, Company, CreateCompany, UpdateCompany
+from opencognit.domain.company_file import CompanyFile, ImportedCompany
 from opencognit.domain.delivery import Delivery
 from opencognit.domain.events import Activity
 from opencognit.domain.execution import Execution
@@ -105,6 +106,10 @@ class Companies(Resource[Mode]):
     delete = COMPANY.call("DELETE", Success)
     stop = (COMPANY / PATHS["emergency_stop"]).call("POST", Company)
     """Pauses it and cuts off all its runs at once; `update(…, status=CompanyStatus.PAUSED)` lets them end."""
+    export = (COMPANY / "export").call("GET", CompanyFile)
+    """Its `raw` is the file."""
+    import_file = (COMPANIES / "import").call("POST", ImportedCompany, CompanyFile)
+    """`import_file(**asdict(read_company(json)))` founds the company of a file; it is paused."""
     dashboard = (COMPANY / "dashboard").call("GET", Dashboard)
     costs = (COMPANY / PATHS["cost_summary"]).call("GET", CostSummary, CostQuery)
     activity = (COMPANY / PATHS["activity"]).pages(Activity, Backwards)

@@ -1,16 +1,20 @@
 """`opencognit company`: founding companies, looking at them, pausing and stopping them."""
 
 from collections.abc import Callable
+from typing import BinaryIO
 
 import click
+from msgspec.structs import asdict
 
 from opencognit.client.calls import understood
+from opencognit.commands import files
 from opencognit.commands.finding import company_names
 from opencognit.commands.session import Session, at_server
 from opencognit.commands.showing import Columns, card, money, print_parts, table, when
 from opencognit.commands.signing_in import choose_company
 from opencognit.domain.caller import Member
 from opencognit.domain.company import Company, CompanyStatus
+from opencognit.domain.company_file import ImportedCompany, read_company
 from opencognit.domain.figures import AgentCosts, AgentLine, CostSummary, Dashboard
 from opencognit.domain.message import Success
 
@@ -99,6 +103,42 @@ def create(
         time_zone=time_zone,
     )
     session.output.done(Company, body, lambda made: f"Founded {made.name} ({made.id}).")
+
+
+@company.command("import")
+@files.given
+@at_server
+def import_(session: Session, file: BinaryIO) -> None:
+    """Found a company from a file, as JSON or YAML; it is yours, and paused. `-` reads it from standard input."""
+    with files.problems_told(file):
+        wish = read_company(files.json_in(file))
+        body = session.client.companies.import_file.raw(**asdict(wish))
+    session.output.done(ImportedCompany, body, founded)
+
+
+def founded(made: ImportedCompany) -> str:
+    """What has come into being, and what is left to do for it."""
+    report = made.imported
+    parts = f"{report.agents} agents, {report.goals} goals, {report.tasks} tasks, {report.routines} routines"
+    lines = [
+        f"Founded {made.name} ({made.id}): {parts}. It is paused.",
+        *(f"Fill in {secret.path} of agent {secret.agent_id}." for secret in report.missing_secrets),
+        *(f"Webhook {trigger.public_id} has the secret {trigger.secret}" for trigger in report.triggers),
+        f"Let it work by `opencognit company resume {made.id}`.",
+    ]
+    return "\n".join(lines)
+
+
+@company.command()
+@click.option("-o", "--output", "file", type=click.File("wb", lazy=True), help="Write it there; else it is printed.")
+@about_one
+def export(session: Session, file: BinaryIO | None) -> None:
+    """Write the company into a file, as JSON, without its secrets."""
+    body = session.client.companies.export.raw(session.company.id)
+    if file is None:
+        click.echo(body)
+    else:
+        file.write(body)
 
 
 @company.command()

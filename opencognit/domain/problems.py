@@ -48,13 +48,16 @@ class Problems:
 
     def decoded(self, rows: Iterable[msgspec.Raw], wanted: type[T], place: str) -> list[T]:
         """The rows of a list as values of this type; what is wrong with any is noted."""
-        values = []
-        for index, row in enumerate(rows):
-            try:
-                values.append(decode(bytes(row), wanted))
-            except msgspec.ValidationError as error:
-                self.add_refusal(f"{place}[{index}]", explained(error))
-        return values
+        values = (self.decoded_one(row, wanted, f"{place}[{index}]") for index, row in enumerate(rows))
+        return [value for value in values if value is not None]
+
+    def decoded_one(self, part: msgspec.Raw, wanted: type[T], place: str) -> T | None:
+        """A part of the body as a value of this type; None, where that is wrong."""
+        try:
+            return decode(bytes(part), wanted)
+        except msgspec.ValidationError as error:
+            self.add_refusal(place, explained(error))
+            return None
 
 
 def problems_of(refusal: ValidationFailed) -> tuple[dict[str, Any], ...]:

@@ -123,6 +123,14 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     entity: Entity
 
 
+class FirstBlockers(msgspec.Struct, frozen=True, kw_only=True):
+    """What tasks wait for that come into being together; whoever makes them has seen that it is no circle."""
+
+    company_id: str
+    edges: tuple[tuple[str, str, bool], ...]
+    """A task, one that it waits for, and whether that is open."""
+
+
 class ApprovalUsed(msgspec.Struct, frozen=True, kw_only=True):
     """The call that an approval has allowed is made; refused if it was already."""
 
@@ -326,6 +334,7 @@ Record: TypeAlias = (
     | GoalOfTask
     | NewTask
     | Created
+    | FirstBlockers
     | ApprovalUsed
     | AgentSecrets
     | SettingSecret

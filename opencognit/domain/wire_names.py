@@ -239,6 +239,23 @@ AGENT_LIST_FIELDS = {
 }
 """Fields of a list of agents that are hired together, and of what became of it."""
 
+FILE_FIELDS = {
+    **FIELDS,
+    "format_version": "formatVersion",
+    "exported_at": "exportiertAm",
+    "company": "unternehmen",
+    "agents": "experten",
+    "goals": "ziele",
+    "tasks": "aufgaben",
+    "routines": "routinen",
+    "comments": "kommentare",
+    "memories": "erinnerungen",
+    "missing_secrets": "fehlendeGeheimnisse",
+    "path": "pfad",
+    "imported": "importiert",
+}
+"""Fields of a whole company as a file, and of what became of it."""
+
 RUN_OUTPUT_FIELDS = {**FIELDS, "run_id": "laufId"}
 """Fields of the live output of a run, which is no event."""
 

@@ -9,8 +9,10 @@ from opencognit.security.secrets import (
     SecretBox,
     Secrets,
     SecretUnreadable,
+    blank_secrets,
     join_secrets,
     keep_known,
+    missing_secrets,
     split_secrets,
 )
 
@@ -43,6 +45,14 @@ class AgentSecretKeeper:
     def public(self, masked: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration without those of its parts that hold a secret."""
         return {name: part for name, part in masked.items() if not split_secrets({name: part})[1]}
+
+    def blank(self, masked: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration with an empty text for each secret, for whoever will fill in others."""
+        return blank_secrets(masked)
+
+    def missing(self, config: Mapping[str, Any]) -> list[str]:
+        """The paths (JSON Pointers) at which secrets are to be filled in."""
+        return missing_secrets(config)
 
     def join(self, masked: Mapping[str, Any], sealed: str | None) -> dict[str, Any]:
         """The configuration with its secrets in the clear.

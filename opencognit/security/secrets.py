@@ -127,6 +127,27 @@ def split_secrets(config: Mapping[str, Any]) -> tuple[dict[str, Any], Secrets]:
     return _changed(config, take), secrets
 
 
+def blank_secrets(masked: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with an empty text in place of each secret."""
+
+    def empty(_path: _Path, leaf: Any, *, is_secret: bool) -> Any:
+        return "" if is_secret and _hides(leaf) else leaf
+
+    return _changed(masked, empty)
+
+
+def missing_secrets(config: Mapping[str, Any]) -> list[str]:
+    """The paths at which the configuration has an empty text instead of a secret."""
+    missing: list[str] = []
+
+    def note(path: _Path, leaf: Any, *, is_secret: bool) -> None:
+        if is_secret and leaf == "":
+            missing.append(_pointer(path))
+
+    _changed(config, note)
+    return missing
+
+
 def join_secrets(masked: Mapping[str, Any], secrets: Mapping[str, Secret]) -> dict[str, Any]:
     """The configuration that was split into these two.
 

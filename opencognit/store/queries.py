@@ -18,6 +18,7 @@ from opencognit.store.approval_queries import ApprovalQueries
 from opencognit.store.budget_queries import BudgetQueries
 from opencognit.store.chat_queries import ChatQueries
 from opencognit.store.coding_session_queries import CodingSessionQueries
+from opencognit.store.company_queries import CompanyQueries
 from opencognit.store.cost_queries import CostQueries
 from opencognit.store.figure_queries import FigureQueries
 from opencognit.store.goal_queries import GoalQueries
@@ -74,6 +75,7 @@ class Queries(
     FigureQueries,
     RetentionQueries,
     SubscriptionQueries,
+    CompanyQueries,
 ):
     """The questions."""
 

@@ -184,6 +184,13 @@ def _created(cursor: Cursor, new: records.Created) -> None:
     cursor.execute(*SHELVES[new.kind].statement(snapshot))
 
 
+def _first_blockers(cursor: Cursor, first: records.FirstBlockers) -> None:
+    cursor.executemany(
+        "INSERT INTO blockers (task_id, blocker_id, company_id, is_open) VALUES (?, ?, ?, ?)",
+        [(task, blocker, first.company_id, is_open) for task, blocker, is_open in first.edges],
+    )
+
+
 def _approval_used(cursor: Cursor, used: records.ApprovalUsed) -> None:
     cursor.execute("SELECT 1 FROM approvals_used WHERE approval_id = ?", (used.approval_id,))
     if cursor.fetchone():
@@ -429,6 +436,7 @@ WRITERS: Final[Mapping[type, Callable[[Cursor, Any], None]]] = {
     records.GoalOfTask: _goal_of_task,
     records.NewTask: _new_task,
     records.Created: _created,
+    records.FirstBlockers: _first_blockers,
     records.ApprovalUsed: _approval_used,
     records.AgentSecrets: _agent_secrets,
     records.SettingSecret: _setting_secret,

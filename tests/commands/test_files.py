@@ -1,5 +1,6 @@
-"""Commands that read files: a whole team at once."""
+"""Commands that read and write files: a whole team, a whole company."""
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,27 @@ from tests.builders import Api
 from tests.commands.conftest import Typed, rows, wire
 
 Json = dict[str, Any]
-Refused = Callable[..., Awaitable[str]]
+
+Lines = Callable[..., Awaitable[list[str]]]
 
 STAFF = """
 - {name: Grace, rolle: Engineer, reportsTo: Ada}
 - {name: Ada, rolle: CEO}
 """
+
+
+@pytest.fixture
+def refused_in_lines(shell: Typed, owner: Api) -> Lines:
+    """Types a command about a file that is refused, and gives what is wrong with it."""
+
+    async def typed(*words: str) -> list[str]:
+        result = await shell(*words, OPENCOGNIT_URL=owner.url, OPENCOGNIT_TOKEN=owner.token or "")
+        assert (result.exit_code, result.stdout) == (1, "")
+        head, *lines = result.stderr.splitlines()
+        assert head == f"Error: Nothing is imported, for {words[-1]} has to be mended:"
+        return [line.strip() for line in lines]
+
+    return typed
 
 
 async def test_a_team_is_hired_from_a_file(opencognit: Typed, tmp_path: Path, owner: Api, company: Json) -> None:
@@ -30,6 +46,29 @@ async def test_a_file_may_come_from_standard_input(opencognit: Typed, company: J
     assert wire(await opencognit("agent", "import", "-", "--json", stdin=text))["anzahl"] == 1
 
 
+async def test_a_company_goes_out_and_in_again(opencognit: Typed, tmp_path: Path, owner: Api, company: Json) -> None:
+    await owner.agent(company, name="Ada")
+    file = str(tmp_path / "acme.json")
+    await opencognit("company", "export", company["id"], "-o", file)
+    said = (await opencognit("company", "import", file)).stdout.splitlines()
+    assert re.fullmatch(r"Founded Acme \(.+\): 1 agents, 0 goals, 0 tasks, 0 routines\. It is paused\.", said[0])
+    copy = said[-1].removeprefix("Let it work by `opencognit company resume ").removesuffix("`.")
+    assert (await opencognit("company", "resume", copy)).stdout == "Acme is active.\n"
+    printed = wire(await opencognit("company", "export", copy))
+    assert [agent["name"] for agent in printed["experten"]] == ["Ada"]
+
+
+async def test_what_is_wrong_with_a_company_is_told(refused_in_lines: Lines, tmp_path: Path, owner: Api) -> None:
+    text = (
+        "format: opencognit-company\nformatVersion: 1\nunternehmen: {name: A}\naufgaben: [{id: t, titel: T, zielId: g}]"
+    )
+    (tmp_path / "file").write_text(text, "utf-8")
+    assert await refused_in_lines("company", "import", str(tmp_path / "file")) == [
+        "aufgaben[0].zielId: is not one of the file's goals: 'g'"
+    ]
+    assert (await owner.get("/api/unternehmen")).json == []
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
@@ -42,15 +81,11 @@ async def test_a_file_may_come_from_standard_input(opencognit: Typed, company: J
     ],
 )
 async def test_each_problem_of_a_file_has_its_line(
-    text: str, problems: list[str], shell: Typed, tmp_path: Path, owner: Api
+    text: str, problems: list[str], refused_in_lines: Lines, tmp_path: Path, owner: Api
 ) -> None:
     company = await owner.company()
     (tmp_path / "staff").write_text(text, "utf-8")
-    known = {"OPENCOGNIT_URL": owner.url, "OPENCOGNIT_TOKEN": owner.token or ""}
-    result = await shell("agent", "import", str(tmp_path / "staff"), **known)
-    assert (result.exit_code, result.stdout) == (1, "")
-    head, *lines = result.stderr.splitlines()
-    assert head == f"Error: Nothing is imported, for {tmp_path / 'staff'} has to be mended:"
+    lines = await refused_in_lines("agent", "import", str(tmp_path / "staff"))
     assert len(lines) == len(problems)
-    assert all(line.strip().startswith(problem) for line, problem in zip(lines, problems, strict=True))
+    assert all(line.startswith(problem) for line, problem in zip(lines, problems, strict=True))
     assert (await owner.get(f"/api/unternehmen/{company['id']}/experten")).json == []

@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "adapters": ("providers", "settings"),
     "key_rotation": ("domain", "data_folder", "security.keys", "security.secrets", "store.resealing"),
     "housekeeping": ("domain", "actors.system", "settings", "store.store"),
+    "company_exchange": ("domain", "clock", "security", "store", "actors.system"),
     "recovery": ("domain", "store.queries", "actors.system"),
     "runtime": (
         *("domain", "clock", "security", "providers", "store", "actors"),
-        *("adapters", "data_folder", "housekeeping", "log_output", "recovery", "settings"),
+        *("adapters", "company_exchange", "data_folder", "housekeeping", "log_output", "recovery", "settings"),
     ),
     # Callbacks of a web hook are decoded as its answers are; sealed answers are opened; signatures checked; events
     # followed.

@@ -87,8 +87,8 @@ def test_the_blocking_runtime_offers_what_the_runtime_does() -> None:
 def _methods(kind: type) -> dict[str, set[str]]:
     return {
         name: set(inspect.signature(value).parameters)
-        for name, value in vars(kind).items()
-        if inspect.isfunction(value) and not name.startswith("_")
+        for name, value in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
     }
 
 

@@ -14,7 +14,7 @@ ENGLISH = {
     *("version", "admin", "workDir", "parentId", "reportsTo", "isOrchestrator", "systemPrompt", "blockedBy"),
     *("runId", "agentId", "agentName", "taskId", "taskIds", "inputTokens", "outputTokens", "maxTokens"),
     *("cacheReadTokens", "cacheWriteTokens", "executionRunId", "executionLockedBy", "executionLockedAt"),
-    *("executionLockExpiresAt", "executionToken", "apiKey"),
+    *("executionLockExpiresAt", "executionToken", "apiKey", "formatVersion"),
     *("routineId", "triggerId", "publicId", "concurrencyPolicy", "catchUpPolicy", "cronExpression", "timezone"),
 }
 """Words of the wire that are English."""

@@ -48,6 +48,11 @@ TABLE = {
     ),
     "GET /api/unternehmen": Expected(SIGNED_IN),
     "POST /api/unternehmen": Expected("stranger " + PEOPLE, {"name": "Mine"}),
+    "GET /api/unternehmen/{id}/export": Expected("owner"),
+    "POST /api/unternehmen/import": Expected(
+        "stranger " + PEOPLE,
+        {"format": "opencognit-company", "formatVersion": 1, "unternehmen": {"name": "Mine"}},
+    ),
     "GET /api/unternehmen/{id}": Expected(ALL),
     "PATCH /api/unternehmen/{id}": Expected("owner", {"name": "New"}),
     "DELETE /api/unternehmen/{id}": Expected("owner"),
@@ -245,7 +250,9 @@ class World:
     def _filled(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {name: self._filled(one) for name, one in value.items()}
-        return [self._filled(one) for one in value] if isinstance(value, list) else value.format(**self.ids)
+        if isinstance(value, list):
+            return [self._filled(one) for one in value]
+        return value.format(**self.ids) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("name", [name for name, expected in TABLE.items() if expected.may != "anyone"])

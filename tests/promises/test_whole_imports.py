@@ -17,6 +17,7 @@ KILLS = int(os.environ.get("KILLS", "8"))
 SIZE = 400
 
 Json = dict[str, Any]
+SAID = {"autorName": "Jane", "inhalt": "Hello"}
 
 
 class Killed:
@@ -60,4 +61,39 @@ async def test_a_list_of_agents_is_hired_as_a_whole_or_not_at_all(tmp_path: Path
             was_answered = await killed.ask(api, f"{company}/experten/import", agents)
             hired = (await api.get(f"{company}/experten?limit=1")).headers["X-Total-Count"]
             assert hired == f"{SIZE}" if was_answered else hired in ("0", f"{SIZE}")
+    assert killed.unanswered > 0
+
+
+def company_file(size: int) -> Json:
+    """A company with something of everything."""
+    return {
+        "format": "opencognit-company",
+        "formatVersion": 1,
+        "unternehmen": {"name": "Acme"},
+        "experten": [{"id": f"a{number}", "name": f"Agent {number}", "rolle": "R"} for number in range(size)],
+        "ziele": [{"id": "g", "titel": "Fly"}],
+        "aufgaben": [
+            {"id": f"t{number}", "titel": "T", "zugewiesenAn": f"a{number}", "kommentare": [SAID]}
+            for number in range(size)
+        ],
+        "routinen": [{"id": f"r{number}", "titel": "R", "triggers": [{"kind": "webhook"}]} for number in range(size)],
+    }
+
+
+@pytest.mark.slow
+async def test_a_company_is_founded_from_a_file_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = company_file(SIZE)
+    async with ServerProcess(tmp_path) as server, aiohttp.ClientSession() as session:
+        api, killed = await Api(session, server.url).somebody(), Killed(server, seed=5)
+        known = {(await killed.measure(api, "/api/unternehmen/import", file))["id"]}
+        for _ in range(KILLS):
+            was_answered = await killed.ask(api, "/api/unternehmen/import", file)
+            new = {company["id"] for company in (await api.get("/api/unternehmen?limit=500")).json} - known
+            assert len(new) == 1 if was_answered else len(new) <= 1
+            for company in new:
+                exported = (await api.get(f"/api/unternehmen/{company}/export")).json
+                parts = [len(exported[name]) for name in ("experten", "ziele", "aufgaben", "routinen")]
+                assert parts == [SIZE, 1, SIZE, SIZE]
+                assert all(task["kommentare"] for task in exported["aufgaben"])
+            known |= new
     assert killed.unanswered > 0
