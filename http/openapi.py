@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from opencognit.domain.caller import RIGHTS
+from opencognit.domain.company_template import NAME_PATTERN
 from opencognit.domain.refusal import Refusal
 from opencognit.domain.setting import KEY_PATTERN
 from opencognit.http.answering import COOKIE
@@ -148,9 +149,15 @@ def _security(route: Route) -> list[Json]:
 
 def _path_parameters(route: Route) -> list[Json]:
     own = route.resource.removesuffix("s") if route.subject is Subject.PUBLIC else route.subject.value
-    named = {"id": f"The id of the {own}.", "key": "The name of the setting.", "publicId": "The id in its address."}
+    named = {
+        "id": f"The id of the {own}.",
+        "key": "The name of the setting.",
+        "name": "The name of the template.",
+        "publicId": "The id in its address.",
+    }
     schemas: Mapping[str, Json] = {
         "key": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
+        "name": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
         "publicId": {"type": "string"},
     }
     return [

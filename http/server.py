@@ -48,6 +48,7 @@ from opencognit.http.routes import (
     subscriptions,
     system,
     tasks,
+    templates,
     webhooks,
 )
 from opencognit.http.websocket import Sockets
@@ -60,7 +61,8 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         *(tasks, agents, runs, approvals, memories, permissions, chat, meetings, goals, routines, companies, figures),
-        *(events, subscriptions, agent_lists, company_files, accounts, settings, system, webhooks, documents),
+        *(agent_lists, company_files, templates),
+        *(events, subscriptions, accounts, settings, system, webhooks, documents),
     )
     for route in module.routes.table
 )

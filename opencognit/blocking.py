@@ -14,10 +14,12 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from opencognit.company_exchange import UNCHANGED
 from opencognit.domain.agent import Agent
 from opencognit.domain.agent_list import AgentsImport
 from opencognit.domain.company import Company
 from opencognit.domain.company_file import ImportedCompany
+from opencognit.domain.company_template import Template, UseTemplate
 from opencognit.domain.events import Published
 from opencognit.domain.message import Message
 from opencognit.domain.task import Task
@@ -95,6 +97,14 @@ class BlockingRuntime:
     def import_company(self, file: bytes) -> ImportedCompany:
         """Found a company from a file, as JSON or YAML; it is paused."""
         return self.run(self.inner.import_company(file))
+
+    def templates(self) -> tuple[Template, ...]:
+        """The ready-made companies that come with the product."""
+        return self.inner.templates()
+
+    def use_template(self, name: str, wish: UseTemplate = UNCHANGED) -> ImportedCompany:
+        """Found a company from a template; it is paused."""
+        return self.run(self.inner.use_template(name, wish))
 
     def company(self, company_id: str) -> Company | None:
         """The company's committed state."""

@@ -9,6 +9,7 @@ from opencognit.clock import Clock
 from opencognit.domain.agent_list import AgentsImport, ImportAgents, NewAgent
 from opencognit.domain.company_export import CompanyExport
 from opencognit.domain.company_file import CompanyFile, ImportCompany, ImportedCompany, read_company
+from opencognit.domain.company_template import Template, UseTemplate, adapted, offered
 from opencognit.domain.errors import NotFound
 from opencognit.domain.kinds import COMPANY
 from opencognit.domain.message import made
@@ -16,6 +17,10 @@ from opencognit.domain.origin import INSIDE, Origin
 from opencognit.domain.yaml_text import json_or_yaml
 from opencognit.security.agent_secrets import AgentSecretKeeper
 from opencognit.store.store import Store
+from opencognit.template_files import read_template, template_names
+
+UNCHANGED: Final = UseTemplate()
+"""A template as it is."""
 
 IMPORT_DEADLINE: Final = 300.0
 """Seconds that the import of a company may take."""
@@ -69,3 +74,31 @@ class CompanyExchange:
             file = await asyncio.to_thread(lambda text: read_company(json_or_yaml(text)), file)
         message = ImportCompany(file=file)
         return await self.system.create(COMPANY, message, origin=origin, deadline=IMPORT_DEADLINE)
+
+    def templates(self) -> tuple[Template, ...]:
+        """The ready-made companies that come with the product."""
+        return tuple(offered(name, read_template(name)) for name in template_names())
+
+    def template(self, name: str) -> CompanyFile:
+        """One of them, as a file that may be changed and imported.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return read_template(name)
+
+    async def use_template(
+        self, name: str, wish: UseTemplate = UNCHANGED, *, origin: Origin = INSIDE
+    ) -> ImportedCompany:
+        """Found a company from a template; it is paused.
+
+        Args:
+            name: of the template.
+            wish: what is to be other than in the template.
+            origin: who founds it, and owns it then.
+
+        Raises:
+            NotFound: there is no template of this name.
+            ValidationFailed: what is wished cannot be, such as an adapter that this server does not have.
+        """
+        return await self.import_company(adapted(read_template(name), wish), origin=origin)

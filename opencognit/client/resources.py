@@ -14,6 +14,7 @@ from opencognit.domain.caller import Member, PasswordBody, RegisterBody, SignedI
 from opencognit.domain.chat import ChatBody, ChatMessage, ChatQuery, ReadBody, UnreadCount
 from opencognit.domain.company import AddMember, Company, CreateCompany, UpdateCompany
 from opencognit.domain.company_file import CompanyFile, ImportedCompany
+from opencognit.domain.company_template import Template, UseTemplate
 from opencognit.domain.delivery import Delivery
 from opencognit.domain.events import Activity
 from opencognit.domain.execution import Execution
@@ -63,6 +64,8 @@ SYSTEM: Path[[]] = Path("/api/system")
 HEALTH: Path[[]] = Path("/api/health")
 COMPANIES: Path[[]] = Path(f"/api/{PATHS['companies']}")
 COMPANY: Path[[str]] = Path(f"/api/{PATHS['companies']}/{{id}}")
+TEMPLATES: Path[[]] = Path(f"/api/{PATHS['templates']}")
+TEMPLATE: Path[[str]] = Path(f"/api/{PATHS['templates']}/{{name}}")
 MEMBER: Path[[str, str]] = Path(f"/api/{PATHS['companies']}/{{id}}/{PATHS['members']}/{{userId}}")
 AGENT: Path[[str]] = Path(f"/api/{PATHS['agents']}/{{id}}")
 SKILL: Path[[str, str]] = Path(f"/api/{PATHS['agents']}/{{id}}/skills/{{skillId}}")
@@ -117,6 +120,15 @@ class Companies(Resource[Mode]):
     members = (COMPANY / PATHS["members"]).pages(Member, Paging)
     add_member = (COMPANY / PATHS["members"]).call("POST", Member, AddMember)
     remove_member = MEMBER.call("DELETE", Success)
+
+
+class Templates(Resource[Mode]):
+    """Ready-made companies that come with the server."""
+
+    list = TEMPLATES.call("GET", list[Template])
+    get = TEMPLATE.call("GET", CompanyFile)
+    use = (TEMPLATE / PATHS["companies"]).call("POST", ImportedCompany, UseTemplate)
+    """Founds a company; it is paused."""
 
 
 class Agents(Resource[Mode]):
@@ -274,6 +286,7 @@ class Resources(Generic[Mode]):
         self._connection = connection
         self.auth: Auth[Mode] = Auth(connection, run)
         self.companies: Companies[Mode] = Companies(connection, run)
+        self.templates: Templates[Mode] = Templates(connection, run)
         self.agents: Agents[Mode] = Agents(connection, run)
         self.memories: Memories[Mode] = Memories(connection, run)
         self.tasks: Tasks[Mode] = Tasks(connection, run)

@@ -13,10 +13,11 @@ from opencognit.commands.routines import routine
 from opencognit.commands.signing_in import login, logout, whoami
 from opencognit.commands.talking import chat
 from opencognit.commands.tasks import task
+from opencognit.commands.templates import template
 from opencognit.commands.watching import watch
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
     *(login, logout, whoami),
-    *(company, agent, task, routine, approval, chat, logs, watch),
+    *(company, template, agent, task, routine, approval, chat, logs, watch),
     completion,
 )

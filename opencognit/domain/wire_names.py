@@ -347,5 +347,6 @@ PATHS = {
     "deliveries": "zustellungen",
     "redeliver": "wiederholen",
     "secret": "geheimnis",
+    "templates": "vorlagen",
 }
 """Words of paths."""

@@ -89,3 +89,23 @@ async def test_each_problem_of_a_file_has_its_line(
     assert len(lines) == len(problems)
     assert all(line.startswith(problem) for line, problem in zip(lines, problems, strict=True))
     assert (await owner.get(f"/api/unternehmen/{company['id']}/experten")).json == []
+
+
+async def test_a_company_is_founded_from_a_template(opencognit: Typed, owner: Api) -> None:
+    names = [row[0] for row in rows(await opencognit("template", "list")) if row]
+    assert names == ["content-studio", "research-desk", "software-team"]
+    assert "Research analyst" in (await opencognit("template", "show", "research-desk")).stdout
+    options = ["--name", "Desk", "--goal", "Answers", "--adapter", "ollama", "--model", "m", "--time-zone", "Asia/Baku"]
+    made = wire(await opencognit("template", "use", "research-desk", *options, "--json"))
+    assert (made["name"], made["ziel"], made["zeitzone"], made["status"]) == ("Desk", "Answers", "Asia/Baku", "paused")
+    agents = wire(await opencognit("agent", "list", "--company", "Desk", "--json"))
+    assert {agent["verbindungsConfig"]["modell"] for agent in agents} == {"m"}
+    said = (await opencognit("template", "use", "research-desk")).stdout
+    assert said.startswith("Founded Research desk (")
+    assert "It is paused." in said
+
+
+async def test_a_template_is_a_file_to_begin_with(opencognit: Typed, owner: Api) -> None:
+    file = (await opencognit("template", "show", "software-team", "--json")).stdout
+    made = wire(await opencognit("company", "import", "-", "--json", stdin=file))
+    assert made["importiert"]["experten"] == 7

@@ -53,6 +53,7 @@ def test_the_wheel_holds_every_module_and_the_settings(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = {_inside(file) for file in modules().values()}
     wanted |= {"opencognit/config/default.toml", "opencognit/py.typed"}
+    wanted |= {f"opencognit/templates/{file.name}" for file in (ROOT / "opencognit" / "templates").iterdir()}
     assert sorted(wanted - held) == []
 
 

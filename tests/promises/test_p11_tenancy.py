@@ -53,6 +53,9 @@ TABLE = {
         "stranger " + PEOPLE,
         {"format": "opencognit-company", "formatVersion": 1, "unternehmen": {"name": "Mine"}},
     ),
+    "GET /api/vorlagen": Expected("stranger " + PEOPLE),
+    "GET /api/vorlagen/{name}": Expected("stranger " + PEOPLE),
+    "POST /api/vorlagen/{name}/unternehmen": Expected("stranger " + PEOPLE, {"name": "Mine"}),
     "GET /api/unternehmen/{id}": Expected(ALL),
     "PATCH /api/unternehmen/{id}": Expected("owner", {"name": "New"}),
     "DELETE /api/unternehmen/{id}": Expected("owner"),
@@ -243,7 +246,8 @@ class World:
             path = path.replace(self.ids["approval"], self.ids["returned"])
         path = path.replace("{memoryId}", self.ids["memory"]).replace("{deliveryId}", self.ids["delivery"])
         path = path.replace("{skillId}", self.ids["skill"]).replace("{userId}", self.ids["leaver"])
-        path = path.replace("{key}", "language") + TABLE[name].query.format(**self.ids)
+        path = path.replace("{key}", "language").replace("{name}", "software-team")
+        path += TABLE[name].query.format(**self.ids)
         body = {key: self._filled(value) for key, value in (TABLE[name].body or {}).items()}
         return await self.callers[caller].call(route.method, path, body or None)
 
