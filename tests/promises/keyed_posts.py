@@ -17,6 +17,14 @@ class Posts(Case):
         body = {"name": self.mark}
         return Post(self.api, "/api/unternehmen", body, rows=("/api/unternehmen", body))
 
+    async def import_company(self) -> Post:
+        body = {"format": "opencognit-company", "formatVersion": 1, "unternehmen": {"name": self.mark}}
+        return Post(self.api, "/api/unternehmen/import", body, rows=("/api/unternehmen", {"name": self.mark}))
+
+    async def use_template(self) -> Post:
+        body = {"name": self.mark}
+        return Post(self.api, "/api/vorlagen/software-team/unternehmen", body, rows=("/api/unternehmen", body))
+
     async def stop_company(self) -> Post:
         path = f"/api/unternehmen/{(await self.api.company())['id']}"
         return Post(self.api, f"{path}/notaus", subject=path)
@@ -42,6 +50,10 @@ class Posts(Case):
     async def hire(self) -> Post:
         path, body = f"{self.of_company}/experten", {"name": self.mark, "rolle": "Engineer"}
         return Post(self.api, path, body, rows=(path, body))
+
+    async def import_agents(self) -> Post:
+        path, row = f"{self.of_company}/experten", {"name": self.mark, "rolle": "Engineer"}
+        return Post(self.api, f"{path}/import", {"experten": [row]}, rows=(f"{path}?limit=500", row))
 
     async def pause(self) -> Post:
         return await self._of_agent("pausieren")
@@ -196,12 +208,15 @@ class Posts(Case):
 
 KINDS: dict[str, Callable[[Posts], Awaitable[Post]]] = {
     "/api/unternehmen": Posts.found_company,
+    "/api/unternehmen/import": Posts.import_company,
+    "/api/vorlagen/{name}/unternehmen": Posts.use_template,
     "/api/unternehmen/{id}/notaus": Posts.stop_company,
     "/api/unternehmen/{id}/mitglieder": Posts.take_in,
     "/api/auth/registrieren": Posts.register,
     "/api/auth/anmelden": Posts.sign_in,
     "/api/auth/abmelden": Posts.sign_out,
     "/api/unternehmen/{id}/experten": Posts.hire,
+    "/api/unternehmen/{id}/experten/import": Posts.import_agents,
     "/api/experten/{id}/pausieren": Posts.pause,
     "/api/experten/{id}/fortsetzen": Posts.resume,
     "/api/experten/{id}/wakeup": Posts.wake,
