@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from opencognit.domain.events import Event, RunOutput
+from opencognit.domain.events import KINDS, Event, RunOutput
 from opencognit.http.route import Route
 
 Json = dict[str, Any]
@@ -25,8 +25,7 @@ def a_value(member: Enum) -> str:
 
 def events() -> dict[str, type[Event] | type[RunOutput]]:
     """What is sent on `/ws` about a company, by its type on the wire."""
-    named = {kind.type: kind for kind in _below(Event) if "type" in vars(kind)}
-    return {RunOutput.type: RunOutput, **named}
+    return {RunOutput.type: RunOutput, **KINDS}
 
 
 def saw_answer(route: Route, path: str, status: int, json: Any) -> None:
@@ -75,9 +74,3 @@ def _members(value: Any) -> Iterator[Enum]:
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from _members(getattr(value, name))
-
-
-def _below(kind: type[Event]) -> Iterator[type[Event]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _below(below)
