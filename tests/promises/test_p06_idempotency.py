@@ -30,7 +30,7 @@ from tests.server_process import ServerProcess
 SEED = int(os.environ.get("IDEMPOTENCY_SEED", "6"))
 KILLS = int(os.environ.get("KILLS", "8"))
 KILLS_OF_A_ROUND = 2
-COMMITS = 24
+COMMITS = 8
 """The server dies after one of so many commits."""
 CALL_BACK = "/api/laeufe/{id}/rueckruf"
 ABOUT_THIS_ANSWER = ("date", "x-request-id", "idempotency-replayed")
