@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,9 @@ async def test_a_company_is_founded_from_a_file_as_a_whole_or_not_at_all(tmp_pat
                 assert all(task["kommentare"] for task in exported["aufgaben"])
             known |= new
     assert killed.unanswered > 0
+    with closing(sqlite3.connect(tmp_path / "opencognit.db")) as database:
+        for table in ("agents", "goals", "tasks", "routines", "comments", "memberships"):
+            (left,) = database.execute(
+                f"SELECT count(*) FROM {table} WHERE company_id NOT IN (SELECT id FROM companies)"  # noqa: S608
+            )
+            assert left == (0,), f"{table} of companies that are not there"
