@@ -44,6 +44,8 @@ def json_or_yaml(text: bytes) -> bytes:
         msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.DecodeError:
         return json_of(text)
+    except RecursionError as error:
+        raise ValidationFailed("The body has too many levels") from error
     return text
 
 
