@@ -92,6 +92,9 @@ def _describe(schema: Json, struct: type[msgspec.Struct]) -> None:
             if described.get("default") == "":
                 # What stands in for a time until the store has written it.
                 del described["default"]
+        kind = msgspec.inspect.type_info(field.type)
+        if isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.key_type, msgspec.inspect.EnumType):
+            described["propertyNames"] = {"enum": [member.value for member in kind.key_type.cls]}
         if field.name in words:
             described["description"] = in_wire_words(words[field.name], names)
 
