@@ -173,6 +173,8 @@ async def test_an_imported_company_rests_until_it_is_made_active(
     follower = await follow(owner)
     assert (await owner.patch(f"/api/unternehmen/{made['id']}", {"status": "active"})).status == 200
     await follower.until("aktivitaet", aktion="routine.missed")
+    # It answers when it is through with that, and has set its next reminder.
+    assert (await owner.patch(f"/api/routinen/{routine['id']}", {"prioritaet": "low"})).status == 200
     await clock.advance(24 * 3600)
     assert (await follower.until("task_created"))["data"]["taskTitel"] == "Report on [1]"
 
