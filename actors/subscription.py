@@ -1,45 +1,35 @@
-"""The `Subscription`: posts a company's events to another program, one at a time, in their order.
+"""A subscription as the board sees and changes it, with its secret. How events are sent: `subscription_sending.py`."""
 
-It reads them from the log, after the last one that it is through with; that number and what became of the event are one
-commit. So whatever ends in between, each event is sent, and one whose answer was not recorded is sent again, with the
-same id. An event that does not arrive is put aside and tried again by and by while others go on; when `MOST_ASIDE` are
-put aside the receiver is taken to be away, and nothing new goes out until one of them has arrived or is given up.
-"""
+import base64
+from typing import Any
+from urllib.parse import urlsplit
 
-import asyncio
-from typing import Any, Final
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
 
-import structlog
-from msgspec.structs import replace
-from typing_extensions import override
-
-from opencognit.actors.outbox import Outbox
-from opencognit.actors.subscription_profile import SubscriptionProfile
-from opencognit.domain.delivery import (
-    TRIAL,
-    DeliverNext,
-    Delivery,
-    DeliveryStatus,
-    DeliveryTried,
-    Posted,
-    tried,
-)
-from opencognit.domain.errors import DomainError, InvalidStatus, NotFound
-from opencognit.domain.events import Event, Published
-from opencognit.domain.instants import Instant, Seconds, after, between
+from opencognit.actors.subscription_sending import SubscriptionSending
+from opencognit.domain.delivery import DeliverNext, DeliveryTried
+from opencognit.domain.errors import Duplicate, InternalError, InvalidStatus, ValidationFailed
+from opencognit.domain.events import KINDS
+from opencognit.domain.instants import after
 from opencognit.domain.kinds import SUBSCRIPTION
-from opencognit.domain.records import Delivered, DeliveriesTrimmed, Record
+from opencognit.domain.message import Success
+from opencognit.domain.records import Delivered, SubscriptionErased, SubscriptionSecret
 from opencognit.domain.subscription import (
+    MOST_SUBSCRIPTIONS,
+    OLD_SECRET_KEPT,
     CreateSubscription,
     DeleteSubscription,
+    NewSubscription,
     Redeliver,
     RotateSecret,
     SubscriptionStatus,
     TrySubscription,
     UpdateSubscription,
-    after_try,
+    refreshed,
 )
 from opencognit.domain.subscription import Subscription as State
+from opencognit.domain.wire_names import FIELDS
 
 SubscriptionMessage = (
     CreateSubscription
@@ -52,241 +42,108 @@ SubscriptionMessage = (
     | DeliveryTried
 )
 
-LOOK: Final[Seconds] = 24 * 3600
-"""How often the log is read on at least, and noted how far: what is of no interest must not seem missed one day."""
 
-PAUSE: Final[Seconds] = 30
-"""How long it waits when it could not read the log, or record what came of a try: then that will be sent again."""
-
-_log = structlog.get_logger("opencognit.subscriptions")
-
-
-class Subscription(SubscriptionProfile):
+class Subscription(SubscriptionSending):
     """One subscription."""
 
     kind = SUBSCRIPTION
     protocol = SubscriptionMessage
 
-    def __init__(self, system: Any, entity_id: str, *, is_new: bool = False) -> None:
-        super().__init__(system, entity_id, is_new=is_new)
-        self._sending: asyncio.Task[None] | None = None
-        self._in_flight: Delivery | None = None
-        self._looked_at = Instant("")
-        self._not_before = Instant("")
-        self._is_abreast = False
-        self._gone_until = 0
+    async def create_subscription(self, message: CreateSubscription) -> NewSubscription:
+        """Create this subscription; it is sent what happens from now on.
 
-    @override
-    async def activated(self) -> None:
-        """Read how far it is, and go on."""
+        Raises:
+            ValidationFailed: its address must not be called, or a type is none of an event.
+            InvalidStatus: the company has too many.
+        """
         if self.state is not None:
-            self.outbox = Outbox(*await self.system.store.queries.subscription_progress(self.id))
-            self.has_changed(is_fresh=False)
+            raise Duplicate
+        company_id = self.company_id()
+        self._check(message.url, message.event_types)
+        queries = self.system.store.queries
+        if await queries.subscriptions_counted(company_id) >= MOST_SUBSCRIPTIONS:
+            raise InvalidStatus(f"A company has at most {MOST_SUBSCRIPTIONS} subscriptions")
+        fields = {**asdict(message), "status": SubscriptionStatus(message.status)}
+        subscription = State(id=self.id, company_id=company_id, **fields)
+        begin = Delivered(subscription_id=self.id, seq=await queries.newest_event())
+        self.outbox.through = begin.seq
+        text = f"{_host(subscription)} is to be sent the company's events"
+        entry = self.entry(company_id, "subscription.created", text)
+        created = await self._persist_with_secret(subscription, self._new_secret(), None, begin, entry)
+        self.has_changed(is_fresh=False)
+        return created
 
-    @override
-    def forget(self) -> None:
-        """What is under way is sent again, but not at once."""
-        self.stop_sending()
-        self._not_before = after(self.now(), PAUSE)
+    async def update_subscription(self, message: UpdateSubscription) -> State:
+        """Change what the message names.
 
-    @override
-    def leave(self) -> None:
-        """It ends, or its company does."""
-        self.stop_sending()
-        super().leave()
-
-    @override
-    def may_sleep(self) -> bool:
-        """Not while an answer is to come."""
-        return self._sending is None and super().may_sleep()
-
-    @override
-    def has_changed(self, *, is_fresh: bool) -> None:
-        """Follow a change; fresh is what begins anew: what waits goes out at once."""
-        self.system.subscribers.note(self.existing())
+        Raises:
+            ValidationFailed: as for `create_subscription`.
+        """
+        before = self.existing()
+        changes = {name: value for name, value in asdict(message).items() if value is not UNSET}
+        if "status" in changes:
+            changes["status"] = SubscriptionStatus(changes["status"])
+        self._check(changes.get("url", before.url), changes.get("event_types", ()))
+        subscription = replace(before, **changes)
+        is_fresh = bool({"url", "status"} & changes.keys())
         if is_fresh:
-            self.outbox.hurry(self.now())
-        self.tell_self(DeliverNext())
+            subscription = refreshed(subscription)
+        text = f"Changed the subscription of {_host(subscription)}"
+        entry = self.entry(before.company_id, "subscription.updated", text, fields=sorted(changes))
+        subscription = await self.persist(subscription, entry)
+        self.has_changed(is_fresh=is_fresh)
+        return subscription
 
-    @override
-    def stop_sending(self) -> None:
-        """Give up what is under way."""
-        if self._sending is not None:
-            self._sending.cancel()
-        self._sending = self._in_flight = None
+    async def delete_subscription(self, _message: DeleteSubscription) -> Success:
+        """Erase it with its log."""
+        subscription, done = self.existing(), Success()
+        text = f"{_host(subscription)} is sent no events any more"
+        entry = self.entry(subscription.company_id, "subscription.deleted", text)
+        await self.erase(entry, SubscriptionErased(subscription_id=self.id), reply=done)
+        self.system.subscribers.forget(subscription)
+        self.stop_sending()
+        return done
 
-    # By hand
-
-    async def try_subscription(self, _message: TrySubscription) -> Delivery:
-        """Send a trial; what comes of it is in the log.
-
-        Raises:
-            InvalidStatus: the subscription rests.
-        """
-        subscription = self._sending_one()
-        trial = Delivery(
-            id=self.new_id(),
-            company_id=subscription.company_id,
-            subscription_id=self.id,
-            seq=None,
-            event_type=TRIAL,
-            created_at=self.now(),
-            next_attempt_at=self.now(),
-        )
-        return await self._enqueue(trial, self._trim())
-
-    async def redeliver(self, message: Redeliver) -> Delivery:
-        """Send a delivery once more.
-
-        Raises:
-            NotFound: there is none of this id in the log.
-            InvalidStatus: the subscription rests, or the event is no longer kept.
-        """
-        self._sending_one()
-        if self._in_flight is not None and self._in_flight.id == message.delivery_id:
-            return self._in_flight
-        delivery = await self.system.store.queries.delivery(self.id, message.delivery_id)
-        if delivery is None:
-            raise NotFound("Delivery not found")
-        if await self._body(delivery) is None:
-            raise InvalidStatus("The event is no longer kept")
-        again = replace(delivery, status=DeliveryStatus.PENDING, next_attempt_at=self.now(), completed_at=None)
-        return await self._enqueue(again)
-
-    # Sending
-
-    async def deliver_next(self, _message: DeliverNext) -> None:
-        """Send what is due for another try, else the next event, unless one is under way."""
-        subscription, now = self.state, self.now()
-        was_abreast, self._is_abreast = self._is_abreast, False
-        if subscription is None or subscription.status is not SubscriptionStatus.ACTIVE or self._sending is not None:
-            return
-        not_before = max(self._not_before, subscription.resumes_at or self._not_before)
-        if not_before > now:
-            self.remind("next", not_before, DeliverNext())
-            return
-        # Until it is known what comes next: whatever fails meanwhile, it goes on.
-        self.remind("next", after(now, PAUSE), DeliverNext())
-        chosen = await self._due() or await self._new(subscription, was_abreast=was_abreast)
-        if chosen is not None:
-            self._in_flight, body = chosen
-            self._sending = self.system.keep(self._post(subscription, self._in_flight, body))
-            return
-        self.remind("next", self.outbox.next_due() or after(now, LOOK), DeliverNext())
-
-    async def delivery_tried(self, message: DeliveryTried) -> None:
-        """Record what came of a try, and go on."""
-        if self._in_flight is not None and self._in_flight.id == message.delivery.id:
-            self._sending = self._in_flight = None
-        before, limits, now = self.state, self.system.limits, self.now()
-        if before is None:
-            return
-        delivery = tried(
-            message.delivery,
-            message.posted,
-            limits.delivery_retry_delays,
-            chance=self.system.jitter.fraction(),
-            now=now,
-        )
-        subscription = after_try(before, message.posted, patience=limits.disable_after, now=now)
-        parts: list[Record | Event] = [delivery]
-        through = max(self.outbox.through, delivery.seq or 0)
-        if through > self.outbox.through:
-            parts += [Delivered(subscription_id=self.id, seq=through), self._trim()]
-        if subscription.status is not before.status:
-            text = f"A subscription was disabled: {subscription.last_error}"
-            parts.append(self.entry(before.company_id, "subscription.disabled", text))
-        if subscription == before:
-            await self.append(*parts)
+    async def rotate_secret(self, _message: RotateSecret) -> NewSubscription:
+        """Make a new secret; for a day messages are signed with the old one, too."""
+        before, old = self.existing(), None
+        try:
+            old = (await self.secrets())[0]
+        except InternalError:
+            # Sealed with a key that is lost: nobody can sign with it any more.
+            until = None
         else:
-            await self.persist(subscription, *parts)
-            self.system.subscribers.note(subscription)
-        self.outbox.through = through
-        self.outbox.note(delivery, self.now())
-        self.tell_self(DeliverNext())
+            until = after(self.now(), OLD_SECRET_KEPT)
+        subscription = replace(before, old_secret_until=until)
+        text = f"The subscription of {_host(subscription)} has a new secret"
+        entry = self.entry(subscription.company_id, "subscription.secret_rotated", text)
+        return await self._persist_with_secret(subscription, self._new_secret(), old, entry)
 
     # Below: what the handlers share
 
-    async def _due(self) -> tuple[Delivery, bytes] | None:
-        """What is due for another try, with what is sent."""
-        for delivery in self.outbox.due(self.now()):
-            body = await self._body(delivery)
-            if body is not None:
-                return delivery, body
-            lost = replace(
-                delivery,
-                status=DeliveryStatus.FAILED,
-                error="The event is no longer kept",
-                next_attempt_at=None,
-                completed_at=self.now(),
-            )
-            await self.append(lost)
-            self.outbox.note(lost, self.now())
-        return None
+    def _new_secret(self) -> str:
+        """A new secret in the form of the Standard Webhooks."""
+        return "whsec_" + base64.b64encode(self.system.ids.new_secret().encode()).decode()
 
-    async def _new(self, subscription: State, *, was_abreast: bool) -> tuple[Delivery, bytes] | None:
-        """The next event of the log, with what is sent. If some before it are gone, people are told, once.
+    async def _persist_with_secret(
+        self, subscription: State, secret: str, old: str | None, *parts: Any
+    ) -> NewSubscription:
+        clear = {"secret": secret} | ({"old_secret": old} if old is not None else {})
+        _, sealed = self.system.surroundings.secrets.split(clear, before={}, sealed_before=None)
+        kept = SubscriptionSecret(subscription_id=self.id, company_id=subscription.company_id, sealed=sealed or "")
 
-        Who has looked at the whole log before has missed none: of what is of interest, it would have been told.
-        """
-        if self.outbox.is_held():
-            return None
-        ahead = await self.system.store.queries.event_ahead(
-            subscription.company_id, self.outbox.through, subscription.event_types
-        )
-        if ahead.gone_until > max(self.outbox.through, self._gone_until):
-            if not was_abreast:
-                text = (
-                    f"Not all events up to number {ahead.gone_until} were still kept when a subscription came to them"
-                )
-                await self.append(self.entry(subscription.company_id, "subscription.events_missed", text))
-            self._gone_until = ahead.gone_until
-        if ahead.event is None:
-            await self._pass_over(ahead.newest)
-            return None
-        return Delivery.of(ahead.event, self.id, now=self.now()), ahead.event.message()
+        def with_secret(subscription: State) -> NewSubscription:
+            return NewSubscription(**asdict(subscription), secret=secret)
 
-    async def _pass_over(self, newest: int) -> None:
-        """Up to there is nothing for it. That is kept now and then only: it can be read again."""
-        now = self.now()
-        if newest > self.outbox.through and (not self._looked_at or between(self._looked_at, now) >= LOOK):
-            await self.append(Delivered(subscription_id=self.id, seq=newest))
-            self._looked_at = now
-        self.outbox.through = newest
-        self._is_abreast = True
+        return with_secret(await self.persist(subscription, kept, *parts, reply=with_secret))
 
-    async def _body(self, delivery: Delivery) -> bytes | None:
-        """What is sent; None if the event is no longer kept."""
-        if delivery.seq is None:
-            return Published(0, delivery.company_id, delivery.event_type, b"{}", delivery.created_at).message()
-        event = await self.system.store.queries.event(delivery.company_id, delivery.seq)
-        return event.message() if event is not None else None
+    def _check(self, url: str, event_types: tuple[str, ...]) -> None:
+        self.system.surroundings.post.check(url)
+        for kind in event_types:
+            if kind not in KINDS:
+                raise ValidationFailed.of(FIELDS["event_types"], f"{kind!r} is not a type of event")
 
-    async def _post(self, subscription: State, delivery: Delivery, body: bytes) -> None:
-        """Try once, and report to myself; whatever goes wrong is a failed try."""
-        try:
-            posted = await self.system.surroundings.post.post(
-                subscription.url, body, message_id=delivery.id, secrets=await self.secrets(), now=self.now()
-            )
-        except DomainError as error:
-            posted = Posted(error=error.message)
-        except Exception as error:  # noqa: BLE001 - else it would never be tried again
-            _log.error("delivery_crashed", subscription=self.id, delivery=delivery.id, exc_info=error)
-            posted = Posted(error="It could not be sent")
-        self.tell_self(DeliveryTried(delivery=delivery, posted=posted))
 
-    async def _enqueue(self, delivery: Delivery, *parts: Record) -> Delivery:
-        """Have this sent next."""
-        await self.append(delivery, *parts, reply=delivery)
-        self.outbox.note(delivery, self.now())
-        self.tell_self(DeliverNext())
-        return delivery
-
-    def _sending_one(self) -> State:
-        subscription = self.existing()
-        if subscription.status is not SubscriptionStatus.ACTIVE:
-            raise InvalidStatus(f"The subscription is {subscription.status}")
-        return subscription
-
-    def _trim(self) -> DeliveriesTrimmed:
-        return DeliveriesTrimmed(subscription_id=self.id, kept=self.system.limits.deliveries_kept)
+def _host(subscription: State) -> str:
+    """The part of the address that all may read: the rest may be as good as a password."""
+    return urlsplit(subscription.url).hostname or "A receiver"
