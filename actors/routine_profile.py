@@ -1,6 +1,5 @@
 """A routine as the board sees and changes it, with its triggers. How it fires is in `routine.py`."""
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -30,6 +29,7 @@ from opencognit.domain.routine import (
     UpdateRoutine,
     check_size,
 )
+from opencognit.domain.webhook import signing_secret
 from opencognit.domain.wire_names import FIELDS, TRIGGER_FIELDS
 
 if TYPE_CHECKING:
@@ -237,6 +237,6 @@ def check_schedule(trigger: Trigger, now: Instant) -> None:
 
 def new_secret(system: "ActorSystem") -> tuple[str, str | None]:
     """(a new secret of a webhook in the form of the Standard Webhooks, the same sealed)."""
-    secret = "whsec_" + base64.b64encode(system.ids.new_secret().encode()).decode()
+    secret = signing_secret(system.ids.new_secret())
     _, sealed = system.surroundings.secrets.split({"secret": secret}, before={}, sealed_before=None)
     return secret, sealed

@@ -1,6 +1,5 @@
 """A subscription as the board sees and changes it, with its secret. How events are sent: `subscription_sending.py`."""
 
-import base64
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from opencognit.domain.subscription import (
     refreshed,
 )
 from opencognit.domain.subscription import Subscription as State
+from opencognit.domain.webhook import signing_secret
 from opencognit.domain.wire_names import FIELDS
 
 SubscriptionMessage = (
@@ -69,7 +69,7 @@ class Subscription(SubscriptionSending):
         self.outbox.through = begin.seq
         text = f"{_host(subscription)} is to be sent the company's events"
         entry = self.entry(company_id, "subscription.created", text)
-        created = await self._persist_with_secret(subscription, self._new_secret(), None, begin, entry)
+        created = await self._persist_with_new_secret(subscription, None, begin, entry)
         self.has_changed(is_fresh=False)
         return created
 
@@ -117,17 +117,12 @@ class Subscription(SubscriptionSending):
         subscription = replace(before, old_secret_until=until)
         text = f"The subscription of {_host(subscription)} has a new secret"
         entry = self.entry(subscription.company_id, "subscription.secret_rotated", text)
-        return await self._persist_with_secret(subscription, self._new_secret(), old, entry)
+        return await self._persist_with_new_secret(subscription, old, entry)
 
     # Below: what the handlers share
 
-    def _new_secret(self) -> str:
-        """A new secret in the form of the Standard Webhooks."""
-        return "whsec_" + base64.b64encode(self.system.ids.new_secret().encode()).decode()
-
-    async def _persist_with_secret(
-        self, subscription: State, secret: str, old: str | None, *parts: Any
-    ) -> NewSubscription:
+    async def _persist_with_new_secret(self, subscription: State, old: str | None, *parts: Any) -> NewSubscription:
+        secret = signing_secret(self.system.ids.new_secret())
         clear = {"secret": secret} | ({"old_secret": old} if old is not None else {})
         _, sealed = self.system.surroundings.secrets.split(clear, before={}, sealed_before=None)
         kept = SubscriptionSecret(subscription_id=self.id, company_id=subscription.company_id, sealed=sealed or "")

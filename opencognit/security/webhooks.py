@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opencognit.domain.instants import Instant, Seconds, moment
+from opencognit.domain.webhook import SECRET_PREFIX
 
 MESSAGE_ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"
@@ -19,7 +20,6 @@ SIGNATURE: Final = "webhook-signature"
 TOLERANCE: Final[Seconds] = 300
 """How far the sender's clock may be from ours, and how long a recorded message could be sent again."""
 
-_PREFIX: Final = "whsec_"
 _VERSION: Final = "v1,"
 _ID: Final = re.compile(r"[!-~]{1,255}")
 _DIGITS: Final = re.compile(r"[0-9]{1,12}")
@@ -45,5 +45,5 @@ def is_signed(secret: str, headers: Mapping[str, str], body: bytes, *, now: Inst
 
 
 def _signature(secret: str, head: str, body: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
     return base64.b64encode(hmac.digest(key, head.encode() + body, "sha256")).decode()
