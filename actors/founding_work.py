@@ -23,7 +23,7 @@ from opencognit.domain.routine import (
     TriggerKind,
     check_size,
 )
-from opencognit.domain.task import FINISHED, Comment, Task, TaskStatus
+from opencognit.domain.task import FINISHED, Comment, Task, TaskStatus, initial_status
 from opencognit.domain.wire_names import FIELDS, FILE_FIELDS
 
 
@@ -52,7 +52,7 @@ async def draft_tasks(draft: Draft) -> None:
 def _task(draft: Draft, row: TaskInFile, place: str, done: set[str], projects: Mapping[str | None, str]) -> Task:
     check_critic(draft.system, row.critic)
     blockers = (draft.tasks.of(key, place, "blocked_by") for key in dict.fromkeys(row.blocked_by))
-    status = row.status or (TaskStatus.TODO if row.assignee_id is not None else TaskStatus.BACKLOG)
+    status = row.status or initial_status(row.assignee_id)
     if status is TaskStatus.IN_PROGRESS:
         status = TaskStatus.TODO
     if status not in FINISHED and not done.issuperset(row.blocked_by):
