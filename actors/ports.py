@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from opencognit.clock import Clock, IdSource, Jitter, SystemJitter
 from opencognit.domain.coding_session import CodingSession
-from opencognit.domain.delivery import Delivery, Posted
+from opencognit.domain.delivery import Ahead, Delivery, Posted
 from opencognit.domain.directory import Directory
 from opencognit.domain.events import Published, RunOutput
 from opencognit.domain.instants import Instant, Seconds
@@ -77,7 +77,7 @@ class Questions(Protocol):
     def subscription_progress(self, subscription_id: str) -> Awaitable[tuple[int, list[Delivery]]]: ...
     def delivery(self, subscription_id: str, delivery_id: str) -> Awaitable[Delivery | None]: ...
     def event(self, company_id: str, seq: int) -> Awaitable[Published | None]: ...
-    def event_ahead(self, company_id: str, after: int, types: tuple[str, ...]) -> Awaitable[Any]: ...
+    def event_ahead(self, company_id: str, after: int, types: tuple[str, ...]) -> Awaitable[Ahead]: ...
 
 
 class Store(Protocol):

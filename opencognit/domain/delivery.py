@@ -71,6 +71,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename=FIELDS):
         )
 
 
+class Ahead(msgspec.Struct, frozen=True):
+    """What lies ahead of a subscription."""
+
+    event: Published | None
+    """The next event for it."""
+    newest: int
+    """The number of the newest event of all; up to it there is nothing else if there is no next one."""
+    gone_until: int
+    """Of those up to this number some are no longer kept; 0 if all are."""
+
+
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one try."""
 

@@ -1,9 +1,8 @@
 """Questions about subscriptions, what they are still to be sent, and what became of each delivery."""
 
-import msgspec
 import peewee
 
-from opencognit.domain.delivery import Delivery
+from opencognit.domain.delivery import Ahead, Delivery
 from opencognit.domain.events import Published
 from opencognit.domain.message import decode
 from opencognit.store.reading import Page, Reading, on_reader
@@ -12,17 +11,6 @@ from opencognit.store.tables import Deliveries, Subscriptions, SubscriptionSecre
 # Written out, not bound: SQLite uses the partial index only where it can see the same words in the query.
 ACTIVE = peewee.Expression(Subscriptions.status, peewee.OP.EQ, peewee.SQL("'active'"))
 PENDING = peewee.Expression(Deliveries.status, peewee.OP.EQ, peewee.SQL("'pending'"))
-
-
-class Ahead(msgspec.Struct, frozen=True):
-    """What lies ahead of a subscription."""
-
-    event: Published | None
-    """The next event for it."""
-    newest: int
-    """The number of the newest event of all; up to it there is nothing else if there is no next one."""
-    gone_until: int
-    """Of those up to this number some are no longer kept; 0 if all are."""
 
 
 class SubscriptionQueries(Reading):
