@@ -253,10 +253,11 @@ class ActorSystem:
 
     def _sweep(self) -> None:
         self.generation += 1
-        # Those first that nobody has needed for longest.
         idle = [actor for actor in self.live() if actor.is_idle() and actor.may_sleep()]
-        idle.sort(key=lambda actor: actor.touched)
         too_many = len(self._live) - self.limits.awake_at_most
+        if too_many > 0:
+            # Those first that nobody has needed for longest.
+            idle.sort(key=lambda actor: actor.touched)
         for number, actor in enumerate(idle):
             rounds = self.generation - actor.touched
             if number < too_many or rounds > (1 if actor.is_over() else WHOLE_ROUNDS):
