@@ -1,5 +1,6 @@
 """Whole companies as files: out of one server, into another or the same."""
 
+import asyncio
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from opencognit.domain.company_file import (
     GoalInFile,
     ImportedCompany,
     TaskInFile,
+    read_company,
 )
 from opencognit.domain.wire_names import PATHS
 from opencognit.http.answering import json_answer
@@ -53,4 +55,7 @@ async def import_company(request: Request[CompanyFile]) -> ImportedCompany:
 
     The caller owns it. It is paused until it is made active.
     """
-    return await request.runtime.import_company(await request.document(), origin=request.origin)
+    document = await request.document()
+    # In a thread: a large one takes its time, and lets the loop go on meanwhile.
+    file = await asyncio.to_thread(read_company, document)
+    return await request.runtime.import_company(file, origin=request.origin)
