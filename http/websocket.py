@@ -145,7 +145,7 @@ class Follower:
             try:
                 await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self._runtime.hub.unsubscribe(self._subscription)
+                self._following.stop()
                 self._end_with(WSCloseCode.INTERNAL_ERROR, "")
                 try:
                     if not self._sending.locked():

@@ -25,7 +25,7 @@ COMPLETED_WITHIN = 2.0
 def the_agent(session: Session, text: str) -> Agent:
     """The agent that this names."""
     agents = session.client.agents
-    rows = (agent for agent in agents.list(session.company.id))
+    rows = agents.list(session.company.id)
     return names_one(text, rows, get=agents.get, name=lambda agent: agent.name, what="agent")
 
 
@@ -34,21 +34,21 @@ def the_task(session: Session, text: str) -> Task:
     tasks = session.client.tasks
     # A title is looked for by the server; the beginning of an id it does not look for.
     words = "" if is_beginning(text) or len(text.split()) > MOST_WORDS else text
-    rows = (task for task in tasks.list(session.company.id, q=words, limit=500))
+    rows = tasks.list(session.company.id, q=words, limit=500)
     return names_one(text, rows, get=tasks.get, name=lambda task: task.title, what="task")
 
 
 def the_routine(session: Session, text: str) -> Routine:
     """The routine that this names."""
     routines = session.client.routines
-    rows = (routine for routine in routines.list(session.company.id))
+    rows = routines.list(session.company.id)
     return names_one(text, rows, get=routines.get, name=lambda routine: routine.title, what="routine")
 
 
 def the_approval(session: Session, text: str, *, among: Iterable[ApprovalStatus] = tuple(ApprovalStatus)) -> Approval:
     """The approval that this names; by its title or the beginning of its id, one of these statuses."""
     approvals = session.client.approvals
-    rows = (approval for approval in approvals.list(session.company.id, status=tuple(among)))
+    rows = approvals.list(session.company.id, status=tuple(among))
     return names_one(text, rows, get=approvals.get, name=lambda approval: approval.title, what="approval")
 
 
