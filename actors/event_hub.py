@@ -36,7 +36,7 @@ class Show(msgspec.Struct, frozen=True):
     now: Instant
 
 
-class Subscription:
+class Listener:
     """One follower's view of the events.
 
     Attributes:
@@ -115,7 +115,7 @@ class Subscription:
 
 
 class EventHub(AsyncioActor):
-    """Hands events to subscriptions.
+    """Hands events to listeners.
 
     Attributes:
         last_seq: the number of the newest event that was handed out.
@@ -127,7 +127,7 @@ class EventHub(AsyncioActor):
     def __init__(self, last_seq: int) -> None:
         super().__init__()
         self.last_seq = last_seq
-        self._subscriptions: set[Subscription] = set()
+        self._listeners: set[Listener] = set()
 
     @override
     def on_receive(self, message: Publish | Show) -> None:
@@ -137,22 +137,22 @@ class EventHub(AsyncioActor):
             return
         for event in message.events:
             self.last_seq = event.seq
-            if not self._subscriptions:
+            if not self._listeners:
                 continue
             self._hand_out(event, event.message())
 
     def _hand_out(self, event: Followed, text: bytes) -> None:
-        for subscription in self._subscriptions:
-            subscription.offer(event, text)
+        for listener in self._listeners:
+            listener.offer(event, text)
 
-    def subscribe(self, subscription: Subscription) -> int:
+    def subscribe(self, listener: Listener) -> int:
         """Let a follower have all that comes after this call; returns the number of the last one before it."""
-        self._subscriptions.add(subscription)
+        self._listeners.add(listener)
         return self.last_seq
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, listener: Listener) -> None:
         """Forget a follower."""
-        self._subscriptions.discard(subscription)
+        self._listeners.discard(listener)
 
     def leave(self) -> None:
         """End: nothing more is committed."""
@@ -160,4 +160,4 @@ class EventHub(AsyncioActor):
 
     def followers(self) -> int:
         """How many follow."""
-        return len(self._subscriptions)
+        return len(self._listeners)

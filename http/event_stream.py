@@ -83,9 +83,9 @@ class EventStream:
         self, *, request_id: str | None, types: tuple[str, ...] | None, since: int | None
     ) -> web.StreamResponse:
         """Send events until one side ends it, the client is too slow, or it may see them no longer."""
-        subscription = self._following.subscription
-        subscription.companies = frozenset({self._company_id})
-        subscription.types = None if types is None else frozenset(types)
+        listener = self._following.listener
+        listener.companies = frozenset({self._company_id})
+        listener.types = None if types is None else frozenset(types)
         headers = self._response.headers
         headers["Content-Type"] = EVENT_STREAM
         headers["Cache-Control"] = "no-store"
@@ -138,7 +138,7 @@ class EventStream:
     async def _send_all(self, since: int | None) -> None:
         if since is None:
             await self._greet("subscribed", self._following.start())
-        elif not await self._following.is_kept(since, self._following.subscription.companies):
+        elif not await self._following.is_kept(since, self._following.listener.companies):
             await self._greet("resync", self._following.start())
         else:
             await self._greet("subscribed", since)
@@ -151,17 +151,17 @@ class EventStream:
         await self._send_what_comes()
 
     async def _send_what_comes(self) -> None:
-        subscription = self._following.subscription
+        listener = self._following.listener
         while not self._ended.done():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(subscription.arrival(), KEEP_ALIVE)
-            waiting = subscription.taken()
+                await asyncio.wait_for(listener.arrival(), KEEP_ALIVE)
+            waiting = listener.taken()
             if not waiting:
                 # All up to the newest event is sent or not for this client: it need not look at that again.
                 await self._send(b": still here\nid: %d\n\n" % self._runtime.hub.last_seq)
             for event, text in waiting:
                 # They may have lost the right to see it while it waited.
-                if subscription.wants(event):
+                if listener.wants(event):
                     await self._send(_framed(event.type, text, event.seq if isinstance(event, Published) else None))
 
     async def _greet(self, kind: str, seq: int) -> None:

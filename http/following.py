@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from opencognit.actors.event_hub import Subscription
+from opencognit.actors.event_hub import Listener
 from opencognit.domain.caller import Caller, CallerKind
 from opencognit.domain.events import Published, is_between_others
 from opencognit.runtime import Runtime
@@ -13,7 +13,7 @@ class Following:
     """One caller's way through the events.
 
     Attributes:
-        subscription: what comes from the hub; narrow it by its `companies` and `types`.
+        listener: what comes from the hub; narrow it by its `companies` and `types`.
 
     Args:
         runtime: whose events.
@@ -33,7 +33,7 @@ class Following:
         self._runtime = runtime
         self._caller = caller
         self._when_signed_out = when_signed_out
-        self.subscription = Subscription(
+        self.listener = Listener(
             self._may_see,
             hides=lambda event: caller.kind is CallerKind.AGENT and is_between_others(event, caller.id or ""),
             when_overflowed=when_too_slow,
@@ -58,16 +58,16 @@ class Following:
 
     def start(self) -> int:
         """Take in what comes from now on; the number of the last event before it."""
-        return self._runtime.hub.subscribe(self.subscription)
+        return self._runtime.hub.subscribe(self.listener)
 
     def stop(self) -> None:
         """Take in nothing more, and forget what waits."""
-        self._runtime.hub.unsubscribe(self.subscription)
-        self.subscription.taken()
+        self._runtime.hub.unsubscribe(self.listener)
+        self.listener.taken()
 
     async def is_kept(self, since: int, companies: frozenset[str] | None) -> bool:
         """Whether all that came after this event can still be had, of these companies or of all that may be seen."""
-        wanted = Subscription(self._may_see)
+        wanted = Listener(self._may_see)
         wanted.companies = companies
         missing = await self._runtime.queries.companies_missing_events(since)
         return 0 <= since <= self._runtime.hub.last_seq and not any(map(wanted.follows, missing))
@@ -80,7 +80,7 @@ class Following:
         """
         while since < self._runtime.hub.last_seq:
             until = self._runtime.hub.last_seq
-            async for event in self._runtime.replay(self.subscription, since=since, until=until):
+            async for event in self._runtime.replay(self.listener, since=since, until=until):
                 yield event
             since = until
         self.start()

@@ -133,7 +133,7 @@ class Follower:
             when_signed_out=lambda: self._end_with(NOT_AUTHENTICATED, "The token is no longer good"),
             when_too_slow=lambda: self._end_with(TOO_SLOW, "Too slow"),
         )
-        self._subscription = self._following.subscription
+        self._listener = self._following.listener
         self._sending = asyncio.Lock()
 
     async def serve(self) -> None:
@@ -162,15 +162,15 @@ class Follower:
 
     async def _send_events(self) -> None:
         while True:
-            await self._subscription.arrival()
+            await self._listener.arrival()
             async with self._sending:
                 await self._send_waiting()
 
     async def _send_waiting(self) -> None:
-        while waiting := self._subscription.taken():
+        while waiting := self._listener.taken():
             for event, text in waiting:
                 # They may have lost the right to see it while it waited.
-                if self._subscription.wants(event):
+                if self._listener.wants(event):
                     await self._send(text)
 
     async def _send(self, text: bytes) -> None:
@@ -250,8 +250,8 @@ class Follower:
 
     def _narrowed(self, message: ClientMessage, answer: str) -> dict[str, Any]:
         wanted = {"unternehmenIds": message.company_ids, "types": message.types}
-        self._subscription.companies = _chosen(message.company_ids)
-        self._subscription.types = _chosen(message.types)
+        self._listener.companies = _chosen(message.company_ids)
+        self._listener.types = _chosen(message.types)
         given = {name: value for name, value in wanted.items() if value is not None}
         return {"type": answer, "seq": self._runtime.hub.last_seq, **given}
 

@@ -27,7 +27,7 @@ from opencognit.actors.accounts import Accounts
 from opencognit.actors.agent import Agent as AgentActor
 from opencognit.actors.approval import Approval as ApprovalActor
 from opencognit.actors.company import Company as CompanyActor
-from opencognit.actors.event_hub import EventHub, Publish, Show, Subscription
+from opencognit.actors.event_hub import EventHub, Listener, Publish, Show
 from opencognit.actors.goal import Goal as GoalActor
 from opencognit.actors.mailbox import Envelope
 from opencognit.actors.meeting import Meeting as MeetingActor
@@ -365,22 +365,22 @@ class Runtime(CompanyExchange):
             EventsGone: some of those after `since` are no longer kept.
             MailboxFull: the iteration fell too far behind.
         """
-        subscription = Subscription(lambda _company_id: True)
-        subscription.companies = frozenset({company_id}) if company_id else None
-        last = self.hub.subscribe(subscription)
+        listener = Listener(lambda _company_id: True)
+        listener.companies = frozenset({company_id}) if company_id else None
+        last = self.hub.subscribe(listener)
         try:
-            async for event in self.replay(subscription, since=last if since is None else since, until=last):
+            async for event in self.replay(listener, since=last if since is None else since, until=last):
                 yield event
-            while not subscription.overflowed:
-                for followed, _ in await subscription.take():
+            while not listener.overflowed:
+                for followed, _ in await listener.take():
                     if isinstance(followed, Published):
                         yield followed
             raise MailboxFull("This follower is too slow")
         finally:
-            self.hub.unsubscribe(subscription)
+            self.hub.unsubscribe(listener)
 
-    async def replay(self, subscription: Subscription, *, since: int, until: int) -> AsyncGenerator[Published]:
-        """What a subscription has missed: the events after `since` up to `until`, as far as it wants them.
+    async def replay(self, listener: Listener, *, since: int, until: int) -> AsyncGenerator[Published]:
+        """What a listener has missed: the events after `since` up to `until`, as far as it wants them.
 
         Raises:
             EventsGone: some of them are no longer kept.
@@ -388,10 +388,10 @@ class Runtime(CompanyExchange):
         while since < until:
             batch = await self.queries.events_after(since, until, 500)
             # Asked afterwards, as what is old may have gone just before the batch was read.
-            if any(map(subscription.follows, await self.queries.companies_missing_events(since))):
+            if any(map(listener.follows, await self.queries.companies_missing_events(since))):
                 raise EventsGone
             for event in batch:
-                if subscription.wants(event):
+                if listener.wants(event):
                     yield event
             if not batch:
                 return
