@@ -109,10 +109,6 @@ class Listener:
         self._queue.clear()
         return waiting
 
-    def depth(self) -> int:
-        """How many events wait."""
-        return len(self._queue)
-
 
 class EventHub(AsyncioActor):
     """Hands events to listeners.

@@ -202,7 +202,7 @@ class Runtime(CompanyExchange):
         self.accounts = Accounts.spawn(self.system)
         await recover(self.system, self.store.queries)
         self._stack.push_async_callback(self._end_heartbeats)
-        self._housekeeping = self.system.keep(keep_house(self.system, self.store, self.settings))
+        _ = self.system.keep(keep_house(self.system, self.store, self.settings))
 
     def _open_keys(self) -> None:
         keys = self.data / "keys"
